@@ -1,0 +1,46 @@
+// What the desk needs of the world. The gateway plugs in the journal and Meta's client; shapes match
+// lib/journal/types.ts and lib/messenger/types.ts structurally, so that neither room knows the other.
+
+import type { MessageError, OutgoingContent } from './records.ts';
+
+export interface DeskNewRecord {
+  readonly conversation: string;
+  readonly kind: string;
+  readonly at: number;
+  readonly data: string;
+  readonly dedupeKey?: string;
+  readonly expectSeq?: number;
+  readonly fences?: boolean;
+  readonly internal?: boolean;
+}
+
+export type DeskAppended =
+  | { readonly status: 'appended'; readonly seq: number; readonly prev: number }
+  | { readonly status: 'duplicate'; readonly seq: number }
+  | { readonly status: 'conflict'; readonly seq: number };
+
+export interface AppendPort {
+  append(records: readonly DeskNewRecord[]): Promise<readonly DeskAppended[]>;
+}
+
+/** The result of one call to Meta, in the desk's words. */
+export type PostOutcome =
+  | { readonly outcome: 'sent'; readonly mid: string }
+  /** Nothing was sent. `after`: what the desk does with it. */
+  | {
+      readonly outcome: 'refused';
+      readonly error: MessageError;
+      readonly policy: 'fail' | 'retry' | 'pausePage' | 'pauseThread';
+      readonly retryAfterMs?: number;
+    }
+  | { readonly outcome: 'unknown'; readonly error: MessageError; readonly waitForEcho: boolean };
+
+export interface PostPort {
+  /** One Graph call for one part; never rejects. */
+  post(call: {
+    readonly page: string;
+    readonly user: string;
+    readonly content: OutgoingContent;
+    readonly metadata: string;
+  }): Promise<PostOutcome>;
+}

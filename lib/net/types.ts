@@ -1,0 +1,124 @@
+// The seam between bytes and protocols. Rooms above `net` are written against these interfaces and
+// tested with test/support/memory-transport.ts; lib/net implements them on the native engine.
+
+/** What a connection's protocol must answer to. One object per connection, set by the listener's owner. */
+export interface ConnectionOwner {
+  /**
+   * Bytes arrived in `slab[start, end)`. They are borrowed: valid during the call only, poisoned after
+   * it in tests. The owner may unmask them in place. Everything is consumed or copied by the owner.
+   */
+  onData(connection: Connection, slab: Buffer, start: number, end: number): void;
+  /** The peer sent FIN: no more data will come; writing is still possible. */
+  onEnd(connection: Connection): void;
+  /** Pending bytes fell below the low-water mark after having been at or above the high-water mark. */
+  onDrain(connection: Connection): void;
+  /** The deadline set by setDeadline passed. The deadline is off again. */
+  onDeadline(connection: Connection): void;
+  /** The connection is gone. Always the last call, exactly once. @param errno 0 or a negative errno. */
+  onClose(connection: Connection, errno: number): void;
+  /** One of the callbacks above threw (or its promise, if it returned one, rejected). Must not throw. */
+  onFailure(connection: Connection, error: unknown): void;
+}
+
+/**
+ * One TCP connection. Every method may be called at any time; after close the ones that return a
+ * number return -EBADF and the others do nothing.
+ */
+export interface Connection {
+  /** generation * 2^20 + slot: never repeats within a process's life. */
+  readonly id: number;
+  owner: ConnectionOwner;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly isOpen: boolean;
+  /** Accepted and not yet taken by the kernel: what is queued natively plus what this tick has not flushed. */
+  readonly pendingBytes: number;
+
+  /** Copies the bytes into the send slab. @returns pendingBytes after it, or a negative errno. */
+  write(bytes: Uint8Array): number;
+  /** Same for text whose characters are all below U+0100 (headers, ASCII JSON). */
+  writeLatin1(text: string): number;
+  /** Same, encoded as UTF-8. */
+  writeUtf8(text: string): number;
+  /**
+   * Zero-copy writing: reserves `length` contiguous bytes in the send slab and returns where they
+   * start in `loop.sendSlab`, or a negative errno. The bytes must be filled and then commit()ed, with
+   * a length not above the reserved one, before anything else is written through the loop.
+   */
+  reserve(length: number): number;
+  commit(length: number): number;
+
+  /** Stops reading; the kernel's buffer then holds the peer back. */
+  pause(): void;
+  resume(): void;
+  /** One coarse timer per connection (native wheel). 0 switches it off; a new call replaces it. Cheap: no crossing. */
+  setDeadline(ms: number): void;
+  /** Sends what is pending, then FIN. Reading goes on. */
+  end(): void;
+  /** Sends what is pending, FIN, discards input for a bounded while (RFC 9112 9.6), then closes. */
+  close(): void;
+  /** Drops what is pending and closes at once with RST. */
+  reset(): void;
+}
+
+/** A set of connections that the same bytes go to: written once, one record, no copy per connection. */
+export interface Audience {
+  readonly size: number;
+  add(connection: Connection): void;
+  remove(connection: Connection): void;
+  has(connection: Connection): boolean;
+  /**
+   * Sends `bytes` to every member whose pendingBytes are below `pendingBytesMax`; the others are
+   * skipped and reported to `skipped`, which may remove them. @returns how many it was sent to.
+   */
+  write(
+    bytes: Uint8Array,
+    pendingBytesMax: number,
+    skipped?: (connection: Connection) => void,
+  ): number;
+}
+
+/** Something that wants a turn before the bytes of this tick leave. */
+export interface TickTask {
+  run(): void;
+}
+
+export interface ListenOptions {
+  /** Default '0.0.0.0'; '::' listens on IPv6 (and IPv4-mapped). */
+  readonly host?: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+  readonly backlog?: number;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting; accepted connections live on. */
+  close(): void;
+}
+
+export interface Loop {
+  /** The slab that reserve() hands out ranges of. */
+  readonly sendSlab: Buffer;
+  /**
+   * @param accept called once per accepted connection; returns its owner
+   * @throws SluiceError ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
+   */
+  listen(options: ListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
+  audience(): Audience;
+  /**
+   * Runs `task` once before this tick's bytes are flushed: in the same crossing when the loop is
+   * delivering, in a crossing of its own otherwise. For work that turns many small sends into one
+   * write (WebSocket runs).
+   */
+  beforeFlush(task: TickTask): void;
+  /**
+   * Runs `task` once after the batch's handlers and their microtasks, before the flush: the journal's
+   * group commit. What its promises' continuations write leaves in the same flush. At most two rounds
+   * per tick, later ones run in the next.
+   */
+  commitSoon(task: TickTask): void;
+  /** Closes listeners and connections, flushes, and releases the native loop. */
+  close(): Promise<void>;
+}
