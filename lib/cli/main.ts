@@ -1,0 +1,114 @@
+// The sluice command: parses arguments and loads only the command that runs. Exit codes: 0 ok, 1 a
+// fault was found or something failed, 2 wrong usage.
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version);
+}
+
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value > 65_535) {
+    throw new InvalidArgumentError('a port is a number from 0 to 65535.');
+  }
+  return value;
+}
+
+function idList(text: string): readonly string[] {
+  return text.split(',').map((entry) => entry.trim());
+}
+
+interface Result {
+  code: number;
+}
+
+function addServers(program: Command, result: Result): void {
+  program
+    .command('dev')
+    .description('gateway, Meta simulator and console on an embedded store; no account needed')
+    .option('-c, --config <file>', 'configuration to start from (graphUrl must be loopback)')
+    .option('--port <port>', 'port of the gateway', portNumber, 8080)
+    .option('--simulator-port <port>', 'port of the Meta simulator', portNumber, 8090)
+    .option('--admin-port <port>', 'port of the admin address', portNumber, 9090)
+    .option('--data <folder>', 'folder of the journal', './.sluice/dev')
+    .action(async (options) => {
+      result.code = await (await import('./dev.ts')).dev(options);
+    });
+  program
+    .command('start')
+    .description('the gateway, from a configuration')
+    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .action(async (options) => {
+      result.code = await (await import('./start.ts')).start(options);
+    });
+  program
+    .command('simulate')
+    .description('the Meta simulator alone, on loopback, with a secret of its own')
+    .option('--port <port>', 'port to listen on', portNumber, 8090)
+    .option('--gateway <url>', 'the gateway that gets the webhooks', 'http://127.0.0.1:8080')
+    .action(async (options) => {
+      result.code = await (await import('./simulate.ts')).simulate(options);
+    });
+}
+
+function addTools(program: Command, result: Result): void {
+  program
+    .command('check')
+    .description('checks the configuration and prints every fault with its path')
+    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .action(async (options) => {
+      result.code = (await import('./check.ts')).check(options);
+    });
+  program
+    .command('token')
+    .description('mints an agent token with the configured secret; prints it alone')
+    .requiredOption('--agent <id>', "the agent's id")
+    .requiredOption('--name <name>', 'the name that colleagues see')
+    .requiredOption('--pages <ids>', 'Page ids separated by commas, or *', idList)
+    .option('--role <role>', 'agent, supervisor or service', 'agent')
+    .option('--ttl <time>', 'life time such as 30m, 12h, 7d', '12h')
+    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .action(async (options) => {
+      result.code = await (await import('./token.ts')).token(options);
+    });
+  program
+    .command('export')
+    .description('prints the journal as JSON lines')
+    .option('--since <time>', 'only records at or after this time (ISO 8601, or milliseconds)')
+    .option('--conversation <name>', 'only this conversation: messenger/PAGE/USER')
+    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .action(async (options) => {
+      result.code = await (await import('./export.ts')).exportRecords(options);
+    });
+}
+
+/**
+ * Runs one command.
+ * @param args the arguments after the program's name
+ * @returns the exit code, when the command has ended
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const result: Result = { code: EXIT_OK };
+  const program = new Command('sluice')
+    .description('A Messenger gateway for Linux.')
+    .version(version())
+    .showHelpAfterError('(sluice --help lists the commands)')
+    .exitOverride();
+  addServers(program, result);
+  addTools(program, result);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT_FAILED;
+  }
+  return result.code;
+}

@@ -1,0 +1,152 @@
+// The configuration's shape (contract.md section 2): one zod schema gives the types, the defaults, the
+// checks and their texts. What is not built yet is a fault here, never a silent difference.
+
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+export const JWT_SECRET_BYTES_MIN = 32;
+const NOT_BUILT = 'is not built yet in this version';
+
+/** True for localhost, 127.0.0.0/8 and ::1. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.startsWith('[') ? host.slice(1, -1) : host;
+  if (bare === 'localhost' || bare === '::1') return true;
+  return isIP(bare) === 4 && bare.startsWith('127.');
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+const httpsUnlessLoopback = z.string().refine(
+  (text) => {
+    const url = parseUrl(text);
+    if (url === undefined) return false;
+    return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
+  },
+  { message: 'must be an https URL (http only on loopback)' },
+);
+
+const port = z.number().int().min(0).max(65535);
+const path = z
+  .string()
+  .regex(/^\/[A-Za-z0-9._~\-/]*$/, 'must start with / and hold no query or wildcard');
+const origin = z.string().refine((text) => parseUrl(text)?.origin === text, {
+  message: 'must be an origin such as https://desk.example, without a path',
+});
+const id = z.string().regex(/^[0-9]{1,32}$/, 'must be digits, as a string');
+const secret = z.string().min(1, 'must not be empty');
+const cidr = z.string().refine(
+  (text) => {
+    const [address = '', bits, ...rest] = text.split('/');
+    const family = isIP(address);
+    if (family === 0 || rest.length > 0) return false;
+    if (bits === undefined) return true;
+    return /^[0-9]{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+  },
+  { message: 'must be an address or a CIDR block such as 10.0.0.0/8' },
+);
+
+const listen = z.strictObject({
+  host: z.string().default('0.0.0.0'),
+  port: port.default(8080),
+  tls: z.undefined({ message: `${NOT_BUILT}: put a TLS proxy in front` }).optional(),
+});
+
+const admin = z
+  .strictObject({
+    host: z.string().default('127.0.0.1'),
+    port: port.default(9090),
+    token: secret.optional(),
+  })
+  .refine((value) => isLoopbackHost(value.host) || value.token !== undefined, {
+    path: ['token'],
+    message: 'is required when the admin address is not loopback',
+  });
+
+const journal = z.strictObject({
+  kind: z
+    .literal('sqlite', { message: `must be "sqlite": "jetstream" ${NOT_BUILT}` })
+    .default('sqlite'),
+  retention: z.strictObject({ days: z.number().int().min(3).max(3650).default(90) }).prefault({}),
+});
+
+const page = z.strictObject({ id, name: z.string().default(''), accessToken: secret });
+
+const messenger = z.strictObject({
+  webhookPath: path.default('/webhook/messenger'),
+  verifyToken: secret,
+  appId: id,
+  appSecrets: z.array(secret).min(1).max(4),
+  graphUrl: httpsUnlessLoopback.default('https://graph.facebook.com'),
+  graphVersion: z
+    .string()
+    .regex(/^v[0-9]{1,3}\.[0-9]$/, 'must look like v25.0')
+    .default('v25.0'),
+  humanAgent: z
+    .literal(false, { message: `must be false: the HUMAN_AGENT tag ${NOT_BUILT}` })
+    .default(false),
+  pages: z
+    .array(page)
+    .min(1)
+    .refine((pages) => new Set(pages.map((entry) => entry.id)).size === pages.length, {
+      message: 'must not name a Page twice',
+    }),
+});
+
+const jwt = z
+  .strictObject({
+    secret: z
+      .string()
+      .refine((text) => Buffer.byteLength(text) >= JWT_SECRET_BYTES_MIN, {
+        message: `must have at least ${JWT_SECRET_BYTES_MIN} bytes`,
+      })
+      .optional(),
+    jwksUrl: httpsUnlessLoopback.optional(),
+    issuer: z.string().optional(),
+    audience: z.string().optional(),
+  })
+  .refine((value) => (value.secret === undefined) !== (value.jwksUrl === undefined), {
+    message: 'needs exactly one of secret and jwksUrl',
+  });
+
+const agents = z.strictObject({
+  path: path.default('/agent'),
+  jwt,
+  origins: z.array(origin).default([]),
+  heartbeatSeconds: z.number().int().min(1).max(3600).default(25),
+  graceSeconds: z.number().int().min(0).max(3600).default(30),
+  replayMax: z.number().int().min(0).max(1_000_000).default(10_000),
+  snapshotMax: z.number().int().min(1).max(10_000).default(500),
+  sessionsPerAgent: z.number().int().min(1).max(1000).default(8),
+});
+
+const limits = z.strictObject({
+  connectionsPerIp: z
+    .literal(0, { message: `must be 0: a limit per address ${NOT_BUILT}` })
+    .default(0),
+  bodyBytes: z.number().int().min(1024).max(1_073_741_824).default(16_777_216),
+  bodyBytesTotal: z.number().int().min(1024).default(268_435_456),
+  messageBytes: z.number().int().min(1024).max(16_777_216).default(65_536),
+  queueBytes: z.number().int().min(16_384).max(268_435_456).default(1_048_576),
+  requestsPerSecond: z.number().int().min(1).max(100_000).default(50),
+});
+
+export const configSchema = z.strictObject({
+  publicUrl: httpsUnlessLoopback.optional(),
+  listen: z.array(listen).min(1).max(16).prefault([{}]),
+  admin: admin.prefault({}),
+  trustedProxies: z.array(cidr).max(256).default([]),
+  workers: z.literal(1, { message: `must be 1: more processes ${NOT_BUILT}` }).default(1),
+  data: z.string().min(1).default('./.sluice'),
+  journal: journal.prefault({}),
+  messenger,
+  agents,
+  console: z
+    .strictObject({ enabled: z.boolean().default(true), path: path.default('/console/') })
+    .prefault({}),
+  limits: limits.prefault({}),
+});
+
+/** The configuration with defaults filled in and secrets resolved. Never log it. */
+export type GatewayConfig = z.output<typeof configSchema>;

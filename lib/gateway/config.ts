@@ -1,0 +1,194 @@
+// Reads the configuration: a JSON or YAML file, SLUICE_… variables over it, secrets from env: and file:
+// references, all checked as a whole. Faults name paths, never values.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { SluiceError } from '../base/errors.ts';
+import { configSchema, type GatewayConfig } from './config-schema.ts';
+
+export type { GatewayConfig } from './config-schema.ts';
+
+export interface ConfigFault {
+  /** For example `messenger.pages.0.accessToken`; empty for the file itself. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface LoadedConfig {
+  readonly config?: GatewayConfig;
+  readonly faults: readonly ConfigFault[];
+  /** The file that was read, if any. */
+  readonly file?: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Tree = Record<string, unknown>;
+
+const DEFAULT_FILES = ['sluice.config.json', 'sluice.config.yaml'] as const;
+const PREFIX = 'SLUICE_';
+/** Variables of the program itself, which are not configuration. */
+const NOT_CONFIGURATION =
+  /^SLUICE_(ADDON|POISON|FUZZ_.*|TEST_.*|BENCH_.*|LOG_LEVEL|FSYNC_.*|SHIM_.*)$/;
+const SECRET_PATHS =
+  /^(messenger\.(verifyToken|appSecrets\.\d+|pages\.\d+\.accessToken)|agents\.jwt\.secret|admin\.token)$/;
+
+function camelCase(part: string): string {
+  return part.toLowerCase().replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // Not JSON: the text itself is the value.
+  }
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Sets a value in a tree of objects and lists; digits name a list's member. */
+function setPath(tree: Tree, path: readonly string[], value: unknown): void {
+  let node = tree;
+  for (const [index, key] of path.entries()) {
+    if (index === path.length - 1) {
+      node[key] = value;
+      return;
+    }
+    const existing = Object.hasOwn(node, key) ? node[key] : undefined;
+    const next = isTree(existing) ? existing : /^\d+$/.test(path[index + 1] ?? '') ? [] : {};
+    node[key] = next;
+    node = next as Tree;
+  }
+}
+
+function getPath(tree: unknown, path: readonly PropertyKey[]): unknown {
+  let node = tree;
+  for (const key of path) {
+    if (!isTree(node) || !Object.hasOwn(node, key)) return undefined;
+    node = node[String(key)];
+  }
+  return node;
+}
+
+/** Applies SLUICE_… variables; returns the raw text by path, for values that must stay text. */
+function applyEnvironment(tree: Tree, env: Environment): Map<string, string> {
+  const raw = new Map<string, string>();
+  for (const name of Object.keys(env).sort()) {
+    const text = env[name];
+    if (!name.startsWith(PREFIX) || text === undefined || NOT_CONFIGURATION.test(name)) continue;
+    const path = name.slice(PREFIX.length).split('__').map(camelCase);
+    setPath(tree, path, parseJson(text));
+    raw.set(path.join('.'), text);
+  }
+  return raw;
+}
+
+function* leaves(node: unknown, path: readonly string[] = []): Generator<[string[], unknown]> {
+  if (isTree(node)) {
+    for (const key of Object.keys(node)) yield* leaves(node[key], [...path, key]);
+  } else {
+    yield [[...path], node];
+  }
+}
+
+function readSecret(reference: string, env: Environment, base: string): string {
+  if (reference.startsWith('env:')) return env[reference.slice(4)] ?? '';
+  return readFileSync(resolve(base, reference.slice(5)), 'utf8').replace(/\r?\n$/, '');
+}
+
+/** Replaces env:NAME and file:PATH in the places that hold secrets. */
+function resolveSecrets(tree: Tree, env: Environment, base: string): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  for (const [path, value] of [...leaves(tree)]) {
+    const name = path.join('.');
+    if (typeof value !== 'string' || !SECRET_PATHS.test(name)) continue;
+    if (!value.startsWith('env:') && !value.startsWith('file:')) continue;
+    try {
+      const text = readSecret(value, env, base);
+      if (text === '') faults.push({ path: name, message: `${value} is not set or empty` });
+      setPath(tree, path, text === '' ? 'x'.repeat(64) : text);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+      faults.push({ path: name, message: `the file it names cannot be read (${code})` });
+      setPath(tree, path, 'x'.repeat(64));
+    }
+  }
+  return faults;
+}
+
+/** Checks a tree; a variable whose JSON value is no text where text is wanted counts as its text. */
+function validate(tree: Tree, raw: ReadonlyMap<string, string>): LoadedConfig {
+  let result = configSchema.safeParse(tree);
+  if (!result.success) {
+    for (const issue of result.error.issues) {
+      const text = raw.get(issue.path.join('.'));
+      if (text !== undefined && issue.code === 'invalid_type' && issue.expected === 'string') {
+        setPath(tree, issue.path.map(String), text);
+      }
+    }
+    result = configSchema.safeParse(tree);
+  }
+  if (result.success) return { config: result.data, faults: [] };
+  const faults = result.error.issues.flatMap((issue): ConfigFault[] => {
+    const path = issue.path.join('.');
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: path === '' ? key : `${path}.${key}`,
+        message: 'is not a known key',
+      }));
+    }
+    const isMissing = getPath(tree, issue.path) === undefined;
+    return [
+      { path, message: isMissing && issue.code === 'invalid_type' ? 'is missing' : issue.message },
+    ];
+  });
+  return { faults };
+}
+
+/** Checks a configuration that is already a tree (tests, `sluice dev`). */
+export function checkConfig(input: unknown, env: Environment = {}, base = '.'): LoadedConfig {
+  if (!isTree(input) || Array.isArray(input)) {
+    return { faults: [{ path: '', message: 'must be an object' }] };
+  }
+  const tree = structuredClone(input);
+  const raw = applyEnvironment(tree, env);
+  const secretFaults = resolveSecrets(tree, env, base);
+  const checked = validate(tree, raw);
+  const faults = [...secretFaults, ...checked.faults];
+  return faults.length === 0 ? checked : { faults };
+}
+
+function readTree(file: string): unknown {
+  const text = readFileSync(file, 'utf8');
+  return file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
+}
+
+/**
+ * Loads and checks the configuration.
+ * @param file path of a .json, .yaml or .yml file; absent: ./sluice.config.json or .yaml if there is one
+ * @param env the process's environment
+ * @returns the configuration, or every fault that was found
+ */
+export function loadConfig(file: string | undefined, env: Environment): LoadedConfig {
+  const chosen = file ?? DEFAULT_FILES.find((name) => existsSync(name));
+  if (chosen === undefined) return checkConfig({}, env);
+  let tree: unknown;
+  try {
+    tree = readTree(chosen);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // A parser's message may quote the text, which may be a secret.
+    const message = code === undefined ? 'is not valid JSON or YAML' : `cannot be read (${code})`;
+    return { file: chosen, faults: [{ path: chosen, message }] };
+  }
+  return { file: chosen, ...checkConfig(tree ?? {}, env, dirname(chosen)) };
+}
+
+/** The faults as one error. */
+export function configError(faults: readonly ConfigFault[]): SluiceError {
+  const lines = faults.map((fault) => `  ${fault.path}: ${fault.message}`);
+  return new SluiceError('ERR_CONFIG', `the configuration has faults:\n${lines.join('\n')}`);
+}
