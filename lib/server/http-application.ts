@@ -1,0 +1,44 @@
+// What an HttpConnection needs from the server that it belongs to: routes, bounds, time, a place for errors.
+
+import type { Clock } from '../base/clock.ts';
+import { HTTP_HEAD_LIMITS, type HttpHeadLimits } from '../http/limits.ts';
+import type { TrustedProxies } from './http-client-address.ts';
+import type { UpgradeExchange } from './http-upgrade.ts';
+import type { Router } from './router.ts';
+
+export interface HttpLimits extends HttpHeadLimits {
+  /** Body bytes of one request; ServerRequest.limitBody() overrides it. */
+  readonly bodyBytesMax: number;
+  /** From the first byte of a head (the accept for the first one) to its end. */
+  readonly headTimeoutMs: number;
+  /** Within this time a body (or the taking of an answer) must move on, or the connection ends. */
+  readonly bodyTimeoutMs: number;
+  /** Silence between two requests. */
+  readonly keepAliveTimeoutMs: number;
+  /** For an upgrade that is decided later. */
+  readonly handshakeTimeoutMs: number;
+}
+
+export const HTTP_LIMITS: HttpLimits = {
+  ...HTTP_HEAD_LIMITS,
+  bodyBytesMax: 1024 * 1024,
+  headTimeoutMs: 10_000,
+  bodyTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 60_000,
+  handshakeTimeoutMs: 10_000,
+};
+
+export interface HttpApplication {
+  readonly router: Router;
+  readonly limits: HttpLimits;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Whose X-Forwarded-For is believed; without it nobody's. */
+  readonly trustedProxies?: TrustedProxies;
+  /** A handler threw or rejected; the client has its 500 or its reset. Must not throw. */
+  onError(error: unknown): void;
+  /**
+   * A request carries `Upgrade: websocket` (HTTP/1.1 only).
+   * @returns false when no route of another protocol has this path: it is then handled as plain HTTP
+   */
+  upgrade(exchange: UpgradeExchange): boolean;
+}
