@@ -1,0 +1,114 @@
+// Writes server frames (RFC 6455 section 5.2; never masked) into ranges of the send slab, or into a
+// buffer of its own for frames that go to many. Knows the slab only through the FramePort.
+
+import { asFastBuffer } from './fast-buffer.ts';
+import { CLOSE_CODE, OPCODE } from './protocol.ts';
+
+/** What the encoder needs of a connection; lib/net's Connection has it. */
+export interface FramePort {
+  reserve(length: number): number;
+  commit(length: number): number;
+  write(bytes: Uint8Array): number;
+}
+
+/** The longest header of a server frame: two bytes and eight of length. */
+export const SERVER_HEADER_BYTES_MAX = 10;
+/** Above this size a frame is written in two calls rather than into one reserved range. */
+export const RESERVE_BYTES_MAX = 64 * 1024;
+
+const FINAL = 0x80;
+const TWO_POW_32 = 4_294_967_296;
+
+/** Bytes of header in front of a payload of `length` bytes: 2, 4 or 10. */
+export function headerLength(length: number): number {
+  return length < 126 ? 2 : length < 0x10000 ? 4 : SERVER_HEADER_BYTES_MAX;
+}
+
+/** Writes the header of a final frame at `at`. @returns where the payload goes */
+export function writeHeader(target: Buffer, at: number, opcode: number, length: number): number {
+  target[at] = FINAL | opcode;
+  if (length < 126) {
+    target[at + 1] = length;
+    return at + 2;
+  }
+  if (length < 0x10000) {
+    target[at + 1] = 126;
+    target[at + 2] = length >>> 8;
+    target[at + 3] = length & 0xff;
+    return at + 4;
+  }
+  target[at + 1] = 127;
+  target.writeUInt32BE(Math.floor(length / TWO_POW_32), at + 2);
+  target.writeUInt32BE(length % TWO_POW_32, at + 6);
+  return at + SERVER_HEADER_BYTES_MAX;
+}
+
+/** A frame in memory of its own, for bytes that go to many connections. */
+export function encodeFrame(opcode: number, data: string | Uint8Array): Buffer {
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+  const frame = Buffer.allocUnsafe(headerLength(length) + length);
+  const at = writeHeader(frame, 0, opcode, length);
+  if (typeof data === 'string') writeText(frame, at, data, length);
+  else frame.set(data, at);
+  return frame;
+}
+
+/** The payload of a close frame. @param code 1005 makes an empty one */
+export function encodeClosePayload(code: number, reason: string): Buffer {
+  if (code === CLOSE_CODE.noStatus) return Buffer.alloc(0);
+  const payload = Buffer.allocUnsafe(2 + Buffer.byteLength(reason));
+  payload.writeUInt16BE(code, 0);
+  payload.write(reason, 2, 'utf8');
+  return payload;
+}
+
+/** Writes frames to connections through the loop's send slab. One per loop. */
+export class FrameEncoder {
+  readonly #slab: Buffer;
+
+  /** @param slab what FramePort.reserve() hands out ranges of */
+  constructor(slab: Buffer) {
+    this.#slab = slab;
+  }
+
+  /** Writes a text frame. @returns what the port's last call returned: pending bytes or -errno */
+  text(port: FramePort, text: string): number {
+    const length = Buffer.byteLength(text);
+    const total = headerLength(length) + length;
+    const start = total <= RESERVE_BYTES_MAX ? port.reserve(total) : -1;
+    if (start < 0) return this.#large(port, OPCODE.text, Buffer.from(text));
+    writeText(this.#slab, writeHeader(this.#slab, start, OPCODE.text, length), text, length);
+    return port.commit(total);
+  }
+
+  /** Writes a frame with a payload of bytes: binary, control, or text that is UTF-8 already. */
+  bytes(port: FramePort, opcode: number, payload: Uint8Array): number {
+    const { length } = payload;
+    const total = headerLength(length) + length;
+    const start = total <= RESERVE_BYTES_MAX ? port.reserve(total) : -1;
+    if (start < 0) return this.#large(port, opcode, payload);
+    this.#slab.set(payload, writeHeader(this.#slab, start, opcode, length));
+    return port.commit(total);
+  }
+
+  /** Writes `length` characters that are all below U+0100, e.g. a run of frames. */
+  latin1(port: FramePort, text: string): number {
+    const start = port.reserve(text.length);
+    if (start < 0) return port.write(Buffer.from(text, 'latin1'));
+    asFastBuffer(this.#slab).latin1Write(text, start, text.length);
+    return port.commit(text.length);
+  }
+
+  #large(port: FramePort, opcode: number, payload: Uint8Array): number {
+    const header = Buffer.allocUnsafe(headerLength(payload.length));
+    writeHeader(header, 0, opcode, payload.length);
+    const refused = port.write(header);
+    return refused < 0 ? refused : port.write(payload);
+  }
+}
+
+function writeText(target: Buffer, at: number, text: string, length: number): void {
+  // As many bytes as characters: all are ASCII, and latin1 is the faster way to write those.
+  if (length === text.length) asFastBuffer(target).latin1Write(text, at, length);
+  else asFastBuffer(target).utf8Write(text, at, length);
+}

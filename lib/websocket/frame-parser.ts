@@ -1,0 +1,285 @@
+// Turns a client's bytes into messages (RFC 6455 sections 5 to 8), in place on the receive slab. Knows
+// no socket and no state of a connection: it pushes to a FrameSink, which may stop it at any message.
+//
+//   push -> run of small whole texts (hot path, see text-run.ts)
+//        -> header -> whole frame: unmask in place, decode, deliver
+//                  -> cut or fragmented: pieces are unmasked, judged and collected as they come
+
+import { asFastBuffer } from './fast-buffer.ts';
+import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
+import { MessageBuffer } from './message-buffer.ts';
+import {
+  CLOSE_CODE,
+  CONTROL_PAYLOAD_BYTES_MAX,
+  isReceivableCloseCode,
+  OPCODE,
+  VIOLATIONS,
+  type Violation,
+} from './protocol.ts';
+import {
+  restoreRun,
+  scanRun,
+  TEXT_RUN_HEADER_BYTES,
+  TEXT_RUN_PAYLOAD_BYTES_MAX,
+} from './text-run.ts';
+import { rotateMask, type Unmasker } from './unmask.ts';
+import { Utf8Validator } from './utf8-validator.ts';
+
+/** What the parser finds. Buffers belong to the receiver. Calls may throw; the parser is then useless. */
+export interface FrameSink {
+  onText(text: string): void;
+  onBinary(data: Buffer): void;
+  onPing(payload: Buffer): void;
+  onPong(payload: Buffer): void;
+  /** The peer's close frame; nothing comes after it. @param code 1005 when the frame had none */
+  onCloseFrame(code: number, reason: string): void;
+  /** The peer broke the protocol; nothing comes after it. */
+  onViolation(violation: Violation): void;
+}
+
+export class FrameParser {
+  readonly #sink: FrameSink;
+  readonly #unmasker: Unmasker;
+  readonly #messageBytesMax: number;
+  readonly #header = new FrameHeader();
+  readonly #utf8 = new Utf8Validator();
+
+  #isStopped = false;
+  #isEnded = false;
+  /** A header that was cut; its first #cutLength bytes are there. */
+  #cut: Buffer | undefined;
+  #cutLength = 0;
+  /** Payload bytes of the frame in progress that have come; -1 between frames. */
+  #received = -1;
+  #control: Buffer | undefined;
+  /** Opcode of the message in progress: text, binary, or 0 between messages. */
+  #messageOpcode = 0;
+  #message: MessageBuffer | undefined;
+  #seenHighBits = 0;
+
+  /** @param messageBytesMax longest message in bytes; a longer one is refused from its header on */
+  constructor(sink: FrameSink, messageBytesMax: number, unmasker: Unmasker) {
+    this.#sink = sink;
+    this.#messageBytesMax = messageBytesMax;
+    this.#unmasker = unmasker;
+  }
+
+  /** Ends push() after the message that is being delivered; resume() undoes it. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  resume(): void {
+    this.#isStopped = false;
+  }
+
+  /** From now on everything is discarded: the connection has failed or is closing. */
+  end(): void {
+    this.#isEnded = true;
+    this.#message = undefined;
+    this.#cut = undefined;
+  }
+
+  /**
+   * Parses bytes[start, end), unmasking in place. Whole frames leave nothing behind, the rest is copied.
+   * @returns the place after the last byte that was consumed: `end`, unless stop() was called
+   */
+  push(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && !this.#isStopped) {
+      if (this.#isEnded) return end;
+      if (this.#received >= 0) at = this.#continuePayload(bytes, at, end);
+      else if (this.#cutLength > 0) at = this.#continueHeader(bytes, at, end);
+      else at = this.#nextFrame(bytes, at, end);
+    }
+    return at;
+  }
+
+  #nextFrame(bytes: Buffer, at: number, end: number): number {
+    if (this.#messageOpcode === 0 && this.#messageBytesMax >= TEXT_RUN_PAYLOAD_BYTES_MAX) {
+      const runEnd = scanRun(bytes, at, end, this.#unmasker);
+      if (runEnd > at) return this.#deliverRun(bytes, at, runEnd);
+    }
+    const payloadAt = this.#header.read(bytes, at, end, this.#messageOpcode !== 0);
+    if (payloadAt === HEADER_CUT) {
+      const cut = this.#cut ?? Buffer.allocUnsafe(HEADER_BYTES_MAX);
+      bytes.copy(cut, 0, at, end);
+      this.#cut = cut;
+      this.#cutLength = end - at;
+      return end;
+    }
+    if (!this.#acceptHeader(payloadAt)) return end;
+    const payloadEnd = payloadAt + this.#header.length;
+    if (payloadEnd > end) {
+      this.#received = 0;
+      return this.#continuePayload(bytes, payloadAt, end);
+    }
+    this.#wholeFrame(bytes, payloadAt, payloadEnd);
+    return payloadEnd;
+  }
+
+  /** Delivers the texts of a run, which scanRun has unmasked: one slice for all that are ASCII. */
+  #deliverRun(bytes: Buffer, start: number, end: number): number {
+    const sink = this.#sink;
+    const base = start + TEXT_RUN_HEADER_BYTES;
+    let all: string | undefined;
+    let at = start;
+    while (at < end) {
+      const from = at + TEXT_RUN_HEADER_BYTES;
+      const to = from + ((bytes[at + 1] ?? 0) & 0x7f);
+      if (bytes[at + 2] !== 0) this.#deliverUtf8(bytes, from, to);
+      else if (from === base && to === end) {
+        sink.onText(asFastBuffer(bytes).latin1Slice(from, to));
+      } else {
+        all ??= asFastBuffer(bytes).latin1Slice(base, end);
+        sink.onText(all.substring(from - base, to - base));
+      }
+      at = to;
+      if (this.#isEnded) return end;
+      if (this.#isStopped) {
+        restoreRun(bytes, at, end);
+        return at;
+      }
+    }
+    return end;
+  }
+
+  #continueHeader(bytes: Buffer, at: number, end: number): number {
+    const cut = this.#cut ?? Buffer.allocUnsafe(HEADER_BYTES_MAX);
+    const before = this.#cutLength;
+    const taken = bytes.copy(cut, before, at, end);
+    const isInMessage = this.#messageOpcode !== 0;
+    const payloadAt = this.#header.read(cut, 0, before + taken, isInMessage);
+    if (payloadAt === HEADER_CUT) {
+      this.#cutLength = before + taken;
+      return end;
+    }
+    this.#cutLength = 0;
+    if (!this.#acceptHeader(payloadAt)) return end;
+    this.#received = 0;
+    return this.#continuePayload(bytes, at + payloadAt - before, end);
+  }
+
+  /** Says no to a wrong header, and to a message above the limit before anything of it is kept. */
+  #acceptHeader(payloadAt: number): boolean {
+    const header = this.#header;
+    if (payloadAt === HEADER_WRONG) return this.#fail(header.violation ?? VIOLATIONS.opcode);
+    if (header.isControl) return true;
+    const collected = this.#message?.length ?? 0;
+    if (collected + header.length > this.#messageBytesMax) return this.#fail(VIOLATIONS.tooBig);
+    if (header.opcode !== OPCODE.continuation) this.#messageOpcode = header.opcode;
+    return true;
+  }
+
+  /** A frame that lies whole in the slab. */
+  #wholeFrame(bytes: Buffer, start: number, end: number): void {
+    const header = this.#header;
+    const high = this.#unmasker.unmask(bytes, start, end, header.mask);
+    if (header.isControl) this.#deliverControl(bytes, start, end);
+    else if (header.isFinal && header.opcode !== OPCODE.continuation) {
+      this.#messageOpcode = 0;
+      if (header.opcode === OPCODE.binary) this.#sink.onBinary(copyOf(bytes, start, end));
+      else if (high === 0) this.#sink.onText(asFastBuffer(bytes).latin1Slice(start, end));
+      else this.#deliverUtf8(bytes, start, end);
+    } else if (this.#collect(bytes, start, end, high) && header.isFinal) this.#finishMessage();
+  }
+
+  /** The next piece of a frame whose payload was cut; also its last one, and the empty payload. */
+  #continuePayload(bytes: Buffer, start: number, end: number): number {
+    const header = this.#header;
+    const received = this.#received;
+    const pieceEnd = Math.min(end, start + header.length - received);
+    const mask = rotateMask(header.mask, received);
+    const high = this.#unmasker.unmask(bytes, start, pieceEnd, mask);
+    const isLast = received + pieceEnd - start === header.length;
+    this.#received = isLast ? -1 : received + pieceEnd - start;
+    if (header.isControl) this.#continueControl(bytes, start, pieceEnd, received, isLast);
+    else if (this.#collect(bytes, start, pieceEnd, high) && isLast && header.isFinal) {
+      this.#finishMessage();
+    }
+    return pieceEnd;
+  }
+
+  #continueControl(bytes: Buffer, start: number, end: number, at: number, isLast: boolean): void {
+    this.#control ??= Buffer.allocUnsafe(CONTROL_PAYLOAD_BYTES_MAX);
+    const control = this.#control;
+    bytes.copy(control, at, start, end);
+    if (isLast) this.#deliverControl(control, 0, at + end - start);
+  }
+
+  /** Adds an unmasked piece to the message in progress. @returns false when it cannot be UTF-8 */
+  #collect(bytes: Buffer, start: number, end: number, high: number): boolean {
+    const utf8 = this.#utf8;
+    const needsCheck = high !== 0 || !utf8.isComplete;
+    if (this.#messageOpcode === OPCODE.text && needsCheck && !utf8.push(bytes, start, end)) {
+      return this.#fail(VIOLATIONS.utf8);
+    }
+    this.#seenHighBits |= high;
+    this.#message ??= new MessageBuffer();
+    const message = this.#message;
+    const header = this.#header;
+    const received = this.#received < 0 ? header.length : this.#received;
+    const announced = message.length + (end - start) + header.length - received;
+    message.append(bytes, start, end, header.isFinal ? announced : this.#messageBytesMax);
+    return true;
+  }
+
+  #finishMessage(): void {
+    const isText = this.#messageOpcode === OPCODE.text;
+    const isAscii = this.#seenHighBits === 0;
+    this.#messageOpcode = 0;
+    this.#seenHighBits = 0;
+    const payload = this.#message?.take() ?? Buffer.alloc(0);
+    this.#message = undefined;
+    if (!isText) this.#sink.onBinary(payload);
+    else if (!this.#utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+    else if (isAscii) this.#sink.onText(asFastBuffer(payload).latin1Slice(0, payload.length));
+    else this.#sink.onText(asFastBuffer(payload).utf8Slice(0, payload.length));
+  }
+
+  #deliverUtf8(bytes: Buffer, start: number, end: number): void {
+    const utf8 = this.#utf8;
+    if (!utf8.push(bytes, start, end) || !utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+    else this.#sink.onText(asFastBuffer(bytes).utf8Slice(start, end));
+  }
+
+  #deliverControl(bytes: Buffer, start: number, end: number): void {
+    const { opcode } = this.#header;
+    if (opcode === OPCODE.ping) this.#sink.onPing(copyOf(bytes, start, end));
+    else if (opcode === OPCODE.pong) this.#sink.onPong(copyOf(bytes, start, end));
+    else this.#deliverClose(bytes, start, end);
+  }
+
+  #deliverClose(bytes: Buffer, start: number, end: number): void {
+    if (end === start) {
+      this.end();
+      this.#sink.onCloseFrame(CLOSE_CODE.noStatus, '');
+      return;
+    }
+    if (end === start + 1) {
+      this.#fail(VIOLATIONS.closeLength);
+      return;
+    }
+    const code = bytes.readUInt16BE(start);
+    // A validator of its own: the frame may lie between two fragments of a text.
+    const utf8 = new Utf8Validator();
+    if (!isReceivableCloseCode(code)) this.#fail(VIOLATIONS.closeCode);
+    else if (!utf8.push(bytes, start + 2, end) || !utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+    else {
+      this.end();
+      this.#sink.onCloseFrame(code, asFastBuffer(bytes).utf8Slice(start + 2, end));
+    }
+  }
+
+  #fail(violation: Violation): false {
+    this.end();
+    this.#sink.onViolation(violation);
+    return false;
+  }
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
+}

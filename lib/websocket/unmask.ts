@@ -1,0 +1,61 @@
+// XORs payloads with the client's mask in place (RFC 6455 section 5.3), and says on the way whether
+// all bytes were ASCII, which decides how a text is decoded.
+
+/**
+ * The native routine. @param mask the four mask bytes as a little-endian word: byte i of the range is
+ * XORed with bits 8*(i%4).. of it. @returns a number that is not 0 when some unmasked byte is >= 0x80
+ */
+export type UnmaskNative = (bytes: Buffer, start: number, end: number, mask: number) => number;
+
+/**
+ * From this length on the native routine wins. Measured by test/bench-like runs of this file on a
+ * 2-core x64 machine, Node 20.20: see docs/decisions/websocket-unmask.md.
+ */
+export const UNMASK_NATIVE_BYTES_MIN = 64;
+
+const HIGH_BITS = 0x80808080 | 0;
+
+/** Turns the mask so that its first byte is the one for payload position `position`. */
+export function rotateMask(mask: number, position: number): number {
+  const bits = (position & 3) << 3;
+  return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits));
+}
+
+/** Unmasks ranges of the receive slab. One per server: it remembers a view of the last buffer it saw. */
+export class Unmasker {
+  readonly #native: UnmaskNative | undefined;
+  #buffer: Buffer | undefined;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
+  /** @param native used from UNMASK_NATIVE_BYTES_MIN bytes on; without it everything is done here */
+  constructor(native?: UnmaskNative) {
+    this.#native = native;
+  }
+
+  /** @returns 0 when every unmasked byte is below 0x80 */
+  unmask(bytes: Buffer, start: number, end: number, mask: number): number {
+    if (this.#native !== undefined && end - start >= UNMASK_NATIVE_BYTES_MIN) {
+      return this.#native(bytes, start, end, mask);
+    }
+    if (bytes !== this.#buffer) this.#look(bytes);
+    const view = this.#view;
+    let seen = 0;
+    let at = start;
+    for (const last = end - 4; at <= last; at += 4) {
+      const word = view.getInt32(at, true) ^ mask;
+      view.setInt32(at, word, true);
+      seen |= word;
+    }
+    for (let rest = mask; at < end; at++, rest >>>= 8) {
+      const byte = view.getUint8(at) ^ (rest & 0xff);
+      view.setUint8(at, byte);
+      seen |= byte;
+    }
+    return seen & HIGH_BITS;
+  }
+
+  #look(bytes: Buffer): void {
+    this.#buffer = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+}
