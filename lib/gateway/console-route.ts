@@ -1,0 +1,106 @@
+// The agents' page: the files of the built console, read into memory when the gateway starts. No
+// third party's code, nothing cached, nothing framed (contract.md section 3).
+
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join, relative, sep } from 'node:path';
+import type { Server, ServerRequest, ServerResponse } from '../server/types.ts';
+import { sendProblem } from './problem.ts';
+
+/** A console is a page, a script and a style: more is a mistake of the folder. */
+const FILES_MAX = 200;
+const BYTES_MAX = 16 * 1024 * 1024;
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+  '.mp3': 'audio/mpeg',
+  '.wav': 'audio/wav',
+  '.ogg': 'audio/ogg',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self' ws: wss:",
+  "img-src 'self' https: http: data:",
+  "media-src 'self' data:",
+  "font-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+interface StaticFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+export type ConsoleFiles = ReadonlyMap<string, StaticFile>;
+
+/** The files under `folder` by their path in it; empty when it does not exist. */
+export async function readConsole(folder: string): Promise<ConsoleFiles> {
+  const files = new Map<string, StaticFile>();
+  let bytesTotal = 0;
+  for (const name of await listFiles(folder)) {
+    const type = TYPES[extname(name)];
+    if (type === undefined || files.size >= FILES_MAX) continue;
+    const bytes = await readFile(name);
+    bytesTotal += bytes.length;
+    if (bytesTotal > BYTES_MAX) break;
+    files.set(relative(folder, name).split(sep).join('/'), { type, bytes });
+  }
+  return files;
+}
+
+/** Serves `files` under `path`, which ends in '/'. */
+export function addConsoleRoutes(server: Server, path: string, files: ConsoleFiles): void {
+  const bare = path.slice(0, -1);
+  const serve = (request: ServerRequest, response: ServerResponse): void =>
+    serveFile(files, request.path.slice(path.length), response);
+  server.get(`${path}*`, serve);
+  if (bare !== '') {
+    server.get(bare, (_request, response) => {
+      response.status(308).header('Location', path).end();
+    });
+  }
+}
+
+function serveFile(files: ConsoleFiles, name: string, response: ServerResponse): void {
+  if (files.size === 0) {
+    sendProblem(response, 'unavailable', 'The console is not built: run `npm run build`.');
+    return;
+  }
+  const file = files.get(name === '' ? 'index.html' : name);
+  if (file === undefined) {
+    sendProblem(response, 'not_found', 'There is no such file.');
+    return;
+  }
+  response
+    .status(200)
+    .header('Content-Type', file.type)
+    .header('Content-Security-Policy', POLICY)
+    .header('Cache-Control', 'no-store')
+    .header('Referrer-Policy', 'no-referrer')
+    .header('X-Content-Type-Options', 'nosniff')
+    .end(file.bytes);
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
