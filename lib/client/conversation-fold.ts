@@ -1,0 +1,145 @@
+// How an event changes what the list shows of a conversation: the client's half of the desk's fold, for the
+// fields of the conversation object (contract.md section 4). Pure but for the unread marks it is given.
+
+import type { ConversationView, EventMessage } from './protocol.ts';
+
+/** Unread messages above the snapshot that are counted one by one; more only raise the number. */
+export const UNREAD_SEQS_MAX = 1_000;
+
+/** Which messages are unread: a number from the snapshot, and the seqs of those that came since. */
+export class UnreadMarks {
+  #base: number;
+  readonly #baseSeq: number;
+  #seqs: number[] = [];
+
+  constructor(unread: number, seq: number) {
+    this.#base = unread;
+    this.#baseSeq = seq;
+  }
+
+  get count(): number {
+    return this.#base + this.#seqs.length;
+  }
+
+  add(seq: number): void {
+    this.#seqs.push(seq);
+    if (this.#seqs.length > UNREAD_SEQS_MAX) {
+      this.#seqs.shift();
+      this.#base++;
+    }
+  }
+
+  /** A mark inside of what the snapshot summed up leaves its number as it is: it may only be too high. */
+  seen(seq: number): void {
+    this.#seqs = this.#seqs.filter((each) => each > seq);
+    if (seq >= this.#baseSeq) this.#base = 0;
+  }
+
+  clear(): void {
+    this.#base = 0;
+    this.#seqs = [];
+  }
+}
+
+type Changes = { -readonly [Key in keyof ConversationView]?: ConversationView[Key] };
+
+export function foldConversation(
+  view: ConversationView,
+  event: EventMessage,
+  marks: UnreadMarks,
+): ConversationView {
+  const changes = changesOf(view, event, marks);
+  return { ...view, ...changes, unread: marks.count, seq: event.seq };
+}
+
+function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMarks): Changes {
+  const { data } = event;
+  switch (event.kind) {
+    case 'message.received':
+    case 'postback': {
+      marks.add(event.seq);
+      const at = timeOf(event);
+      return {
+        state: 'open',
+        waitingSince: view.waitingSince || at,
+        last: lastOf(view, at, 'customer', previewOf(data)),
+      };
+    }
+    case 'message.queued':
+    case 'message.outside':
+      return { waitingSince: 0, last: lastOf(view, timeOf(event), 'page', previewOf(data)) };
+    case 'conversation.seen':
+      marks.seen(Number(data['seq'] ?? 0));
+      return {};
+    case 'conversation.closed':
+      return { state: 'closed' };
+    case 'conversation.reopened':
+      return { state: 'open' };
+    case 'customer.updated':
+      return { customer: customerOf(view, data) };
+    case 'conversation.claimed':
+    case 'conversation.released':
+      return { claim: claimOf(event) };
+    default:
+      return {};
+  }
+}
+
+/** A conversation of which nothing but this event is known yet. */
+export function emptyConversation(event: EventMessage): ConversationView {
+  const [, page = '', user = ''] = event.conversation.split('/');
+  return {
+    conversation: event.conversation,
+    page,
+    seq: 0,
+    state: 'open',
+    customer: { id: user },
+    claim: null,
+    thread: 'idle',
+    window: { until: 0, humanAgentUntil: 0, verdict: 'unsure' },
+    unread: 0,
+    waitingSince: 0,
+    last: { at: 0, from: 'customer', text: '' },
+  };
+}
+
+function lastOf(
+  view: ConversationView,
+  at: number,
+  from: 'customer' | 'page',
+  text: string,
+): ConversationView['last'] {
+  return at >= view.last.at ? { at, from, text } : view.last;
+}
+
+/** The text, or what stands for it in the list: `[image]`. */
+function previewOf(data: EventMessage['data']): string {
+  const text = data['text'] ?? data['title'];
+  if (typeof text === 'string' && text !== '') return text;
+  const attachments = data['attachments'];
+  const first: unknown = Array.isArray(attachments) ? attachments[0] : undefined;
+  const type = (first as { type?: unknown } | undefined)?.type;
+  return typeof type === 'string' ? `[${type}]` : '';
+}
+
+function customerOf(view: ConversationView, data: EventMessage['data']) {
+  const { name, firstName, lastName, picture } = data;
+  const joined = [firstName, lastName].filter((part) => typeof part === 'string').join(' ');
+  const full = typeof name === 'string' && name !== '' ? name : joined;
+  return {
+    ...view.customer,
+    ...(full === '' ? {} : { name: full }),
+    ...(typeof picture === 'string' ? { picture } : {}),
+  };
+}
+
+function claimOf(event: EventMessage): ConversationView['claim'] {
+  if (event.kind === 'conversation.released') return null;
+  const agent = event.data['agent'] as { id: string; name: string };
+  return { claim: Number(event.data['claim']), agent, at: event.at };
+}
+
+function timeOf(event: EventMessage): number {
+  const at = event.data['at'];
+  return typeof at === 'number' ? at : event.at;
+}
