@@ -23,12 +23,15 @@ export interface OutboxMessage {
   readonly by: Person;
   readonly queuedAt: number;
   status: OutboxStatus;
-  /** Kept until it is settled (sent, failed, discarded); then dropped, the journal has it. */
+  /** Kept until it is sent or discarded (a failed one may be sent again); then dropped, the journal has it. */
   content?: OutgoingContent;
   /** mids of the parts that are sent, in order. */
   mids: string[];
-  /** Calls begun for the current part. */
+  /** Calls begun for the current part, over all its resends. */
   attempts: number;
+  /** Refusals of this round that count against the retry bound, and since when. */
+  retries?: number;
+  retrySince?: number;
   /** Set while a message.sending has no outcome. */
   open?: {
     readonly part: number;
@@ -36,10 +39,19 @@ export interface OutboxMessage {
     readonly sender: string;
     readonly at: number;
   };
-  /** Earliest time of the next attempt. */
+  /** Earliest time of the next attempt, and what is waited for; a Page's pause is the clerk's to end. */
   notBefore?: number;
+  deferred?: 'message' | 'thread' | 'page';
   /** Until when the echo of an unknown outcome is awaited. */
   unknownUntil?: number;
+  /** The newest echo of a part: proof that it went out. */
+  echo?: { readonly part: number; readonly mid: string; readonly at: number };
+  /** A person wants an uncertain or failed message sent again; its status stays until that has an outcome. */
+  resend?: true;
+  /** A person gave it up. */
+  discarded?: true;
+  /** waitingSince before this answer was queued: restored when the answer fails. */
+  waited?: number;
   /** Meta's time of the message (echo) or ours: watermarks are compared with it. */
   sentAt?: number;
   error?: MessageError;
@@ -70,12 +82,22 @@ export interface ConversationState {
   fromAd: boolean;
   /** Customer messages above the team's read mark. */
   unread: number;
+  /** Their seqs, ascending; the newest UNREAD_SEQS_MAX of them. */
+  unreadSeqs: number[];
   /** seqs and times are of events above it. */
   seenSeq: number;
   /** Since when the customer waits for an answer; 0: does not wait. */
   waitingSince: number;
   last: { at: number; from: 'customer' | 'page'; text: string; mid?: string; edit?: number };
   activityAt: number;
+  /** Newest message.received, postback, edited, deleted or outside: what makes anybody's `seen` stale. */
+  customerSeq: number;
+  /** Newest message.queued of each of the last two senders: somebody else's makes `seen` stale. */
+  queuedBy: { readonly agent: string; readonly seq: number }[];
+  /** Newest edits and deletions by mid; they may come before the message. Bounded by MID_CHANGES_MAX. */
+  midChanges: { readonly mid: string; edit?: number; text?: string; deleted?: true }[];
+  /** Raised page.alarm records (the Page's own row only). */
+  alarms: { readonly alarm: string; readonly since: number }[];
   deliveredWatermark: number;
   readWatermark: number;
   /** Unsettled messages and the newest settled ones, by seq; bounded by OUTBOX_KEPT_MAX (unsettled are always kept). */

@@ -32,6 +32,8 @@ export type PostOutcome =
       readonly error: MessageError;
       readonly policy: 'fail' | 'retry' | 'pausePage' | 'pauseThread';
       readonly retryAfterMs?: number;
+      /** With 'pausePage': the page.alarm to raise (classes T and X); absent: Meta's own limit (class L). */
+      readonly alarm?: 'token' | 'permission' | 'restricted' | 'rate' | 'mapping';
     }
   | { readonly outcome: 'unknown'; readonly error: MessageError; readonly waitForEcho: boolean };
 
@@ -43,4 +45,52 @@ export interface PostPort {
     readonly content: OutgoingContent;
     readonly metadata: string;
   }): Promise<PostOutcome>;
+}
+
+/** A record of the journal's tail, its data still text. */
+export interface DeskJournalRecord {
+  readonly seq: number;
+  readonly prev: number;
+  readonly at: number;
+  readonly conversation: string;
+  readonly kind: string;
+  readonly data: string;
+  readonly fences: boolean;
+  readonly internal: boolean;
+}
+
+/** One derived row per conversation; ordered by (activityAt desc, key desc). */
+export interface DeskViewRow {
+  readonly key: string;
+  readonly page: string;
+  /** 'open' | 'closed' | 'page' (the Page's own row). */
+  readonly state: string;
+  readonly owner: string;
+  readonly activityAt: number;
+  readonly unsettled: number;
+  readonly seq: number;
+  readonly fence: number;
+  readonly json: string;
+}
+
+export interface DeskViewPlace {
+  readonly activityAt: number;
+  readonly key: string;
+}
+
+export interface DeskViewQuery {
+  readonly pages?: readonly string[];
+  readonly state?: string;
+  readonly owner?: string;
+  readonly unsettled?: boolean;
+  readonly after?: DeskViewPlace;
+  readonly limit: number;
+}
+
+/** Where the projection keeps its checkpoint. */
+export interface ViewsPort {
+  readonly mark: number;
+  get(key: string): DeskViewRow | undefined;
+  list(query: DeskViewQuery): readonly DeskViewRow[];
+  checkpoint(rows: readonly DeskViewRow[], mark: number): Promise<void>;
 }

@@ -69,6 +69,8 @@ export interface DeferredData {
   readonly attempt: number;
   readonly notBefore: number;
   readonly error: MessageError;
+  /** What is waited for: this message's own backoff (counted), its thread (counted), or its Page. */
+  readonly scope?: 'message' | 'thread' | 'page';
 }
 
 /** message.unknown (internal): the call's outcome is unknown; the echo is awaited until `until`. */
@@ -82,7 +84,10 @@ export interface UnknownOutcomeData {
 export interface SentData {
   readonly message: string;
   readonly mid: string;
+  /** All parts in order, when there are several; `mid` is the first. */
   readonly mids?: readonly string[];
+  /** What watermarks are compared with: Meta's time (echo), else when the call was begun. */
+  readonly at?: number;
 }
 
 export interface MessageError {
@@ -111,6 +116,21 @@ export interface WatermarkData {
   readonly mids?: readonly string[];
   readonly message?: string;
   readonly mid?: string;
+}
+
+/** message.echo (internal): Meta's echo of a part that we sent; metadata is `gw:<message>:<part>`. */
+export interface EchoRecordData {
+  readonly mid: string;
+  readonly at: number;
+  readonly metadata?: string;
+}
+
+/** page.alarm */
+export interface PageAlarmData {
+  readonly alarm: string;
+  readonly state: 'raised' | 'cleared';
+  readonly since: number;
+  readonly why: string;
 }
 
 /** conversation.seen */
