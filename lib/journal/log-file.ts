@@ -1,0 +1,232 @@
+// log.db: the truth. Owns the connection, its statements and what the file says of itself (epoch, format);
+// rows go in and come out as text. Knows nothing of conversations, tails or promises.
+
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '../base/errors.ts';
+import type { LogRow } from './recent-rows.ts';
+import {
+  type Database,
+  integerOf,
+  type SqliteModule,
+  type SqlRow,
+  type Statement,
+  textOf,
+} from './sqlite.ts';
+
+export const LOG_FILE = 'log.db';
+
+const FORMAT = '1';
+const WAL_BYTES_KEPT = 64 << 20;
+
+// `at` of a row is the newest of its records. `tag` is the second half of the key's digest: two keys of one
+// instant that share `hash` are two rows, so that a collision costs a few bytes and never a message.
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (
+  first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (
+  at INTEGER NOT NULL, hash INTEGER NOT NULL, tag INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (at, hash, tag)) WITHOUT ROWID;`;
+
+const PRAGMAS = `
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA cache_size = -16000;
+PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};`;
+
+function prepareAll(database: Database) {
+  return {
+    begin: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    rollback: database.prepare('ROLLBACK'),
+    insertRow: database.prepare('INSERT INTO log (first_seq, count, at, body) VALUES (?, ?, ?, ?)'),
+    rowHolding: database.prepare(
+      'SELECT first_seq, count, body FROM log WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
+    ),
+    rowsBetween: database.prepare(
+      'SELECT first_seq, count, body FROM log WHERE first_seq >= ? AND first_seq <= ? ORDER BY first_seq',
+    ),
+    insertSeen: database.prepare(
+      'INSERT OR IGNORE INTO seen (at, hash, tag, seq) VALUES (?, ?, ?, ?)',
+    ),
+    findSeen: database.prepare('SELECT seq FROM seen WHERE at = ? AND hash = ? AND tag = ?'),
+  } satisfies Record<string, Statement>;
+}
+
+function logRowOf(row: SqlRow): LogRow {
+  return {
+    first: integerOf(row, 'first_seq'),
+    count: integerOf(row, 'count'),
+    body: textOf(row, 'body'),
+  };
+}
+
+export class LogFile {
+  readonly #sqlite: SqliteModule;
+  readonly #path: string;
+  /** Held for as long as its statements are (sqlite.ts). */
+  #database: Database;
+  #statements: ReturnType<typeof prepareAll>;
+
+  /** Random, made with the file. */
+  readonly epoch: string;
+  /** Secret of the file: keys are hashed with it, so that nobody outside can aim at a collision. */
+  readonly seed: string;
+  /** False when the process before this one did not close the file. */
+  readonly wasClean: boolean;
+
+  /**
+   * Opens or creates the file; SQLite recovers what a killed process left.
+   * @throws SluiceError ERR_JOURNAL_FORMAT when a newer version wrote it; SQLite's error otherwise
+   */
+  constructor(sqlite: SqliteModule, directory: string) {
+    this.#sqlite = sqlite;
+    this.#path = join(directory, LOG_FILE);
+    this.#database = this.#connect();
+    try {
+      this.#statements = prepareAll(this.#database);
+      this.epoch = this.#metaOrCreate('epoch', () => randomBytes(12).toString('hex'));
+      this.seed = this.#metaOrCreate('seed', () => randomBytes(16).toString('hex'));
+      this.wasClean = this.#metaOrCreate('clean', () => '1') === '1';
+      this.#setMeta('clean', '0');
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /** Throws the connection away and opens the file again. */
+  reopen(): void {
+    this.#closeQuietly();
+    const database = this.#connect();
+    this.#database = database;
+    this.#statements = prepareAll(database);
+    if (this.#meta('epoch') !== this.epoch) {
+      throw new SluiceError('ERR_JOURNAL_FATAL', 'The journal was replaced while it was in use.');
+    }
+  }
+
+  begin(): void {
+    this.#statements.begin.run();
+  }
+
+  /** Returns when everything since `begin` is on the disk. */
+  commit(): void {
+    this.#statements.commit.run();
+  }
+
+  /** Undoes what was done since `begin`, if anything is left to undo: SQLite rolls back by itself after some errors. */
+  rollback(): void {
+    if (this.#database.isTransaction) this.#statements.rollback.run();
+  }
+
+  insertRow(row: LogRow, at: number): void {
+    this.#statements.insertRow.run(row.first, row.count, at, row.body);
+  }
+
+  /** Files a key; false when it is filed already. */
+  insertSeen(at: number, hash: number, tag: number, seq: number): boolean {
+    return this.#statements.insertSeen.run(at, hash, tag, seq).changes !== 0;
+  }
+
+  findSeen(at: number, hash: number, tag: number): number | undefined {
+    const row = this.#statements.findSeen.get(at, hash, tag);
+    return row === undefined ? undefined : integerOf(row, 'seq');
+  }
+
+  /** The row with the greatest first seq up to `seq`; it need not reach as far as `seq`. */
+  rowHolding(seq: number): LogRow | undefined {
+    const row = this.#statements.rowHolding.get(seq);
+    return row === undefined ? undefined : logRowOf(row);
+  }
+
+  /** Rows that start in from..to, both included. */
+  rowsBetween(from: number, to: number): readonly LogRow[] {
+    return this.#statements.rowsBetween.all(from, to).map(logRowOf);
+  }
+
+  /** First and last seq that are held; an empty log has first 1 and last 0. */
+  bounds(): { readonly first: number; readonly last: number } {
+    const first = this.#database.prepare('SELECT min(first_seq) AS first FROM log').get()?.[
+      'first'
+    ];
+    const newest = this.rowHolding(Number.MAX_SAFE_INTEGER);
+    if (typeof first !== 'number' || newest === undefined) return { first: 1, last: 0 };
+    return { first, last: newest.first + newest.count - 1 };
+  }
+
+  /** A statement for work that is rare (retention); not kept. */
+  prepare(sql: string): Statement {
+    return this.#database.prepare(sql);
+  }
+
+  /** Size of the write-ahead log, for metrics. Never opens it: that would drop SQLite's locks. */
+  walBytes(): number {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Closes for good and notes that nothing is to be recovered, if the file still takes it. */
+  close(): void {
+    try {
+      this.#setMeta('clean', '1');
+    } finally {
+      this.#database.close();
+    }
+  }
+
+  /** Closes without touching the file: after a failure that makes it doubtful. */
+  abandon(): void {
+    this.#closeQuietly();
+  }
+
+  #connect(): Database {
+    const database = this.#sqlite.open(this.#path);
+    try {
+      database.exec(PRAGMAS);
+      database.exec(SCHEMA);
+      checkFormat(database);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  #closeQuietly(): void {
+    try {
+      this.#database.close();
+    } catch (error) {
+      // Already closed by a failed reopening; the connection is gone either way.
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+
+  #meta(name: string): string | undefined {
+    const row = this.#database.prepare('SELECT value FROM meta WHERE name = ?').get(name);
+    return row === undefined ? undefined : textOf(row, 'value');
+  }
+
+  #setMeta(name: string, value: string): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)')
+      .run(name, value);
+  }
+
+  #metaOrCreate(name: string, create: () => string): string {
+    const held = this.#meta(name);
+    if (held !== undefined) return held;
+    const value = create();
+    this.#setMeta(name, value);
+    return value;
+  }
+}
+
+function checkFormat(database: Database): void {
+  database.prepare("INSERT OR IGNORE INTO meta (name, value) VALUES ('format', ?)").run(FORMAT);
+  const row = database.prepare("SELECT value FROM meta WHERE name = 'format'").get();
+  if (row?.['value'] !== FORMAT) {
+    throw new SluiceError('ERR_JOURNAL_FORMAT', `The log has format ${row?.['value']}.`);
+  }
+}

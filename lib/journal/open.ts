@@ -1,0 +1,104 @@
+// Opens a data folder: takes the lock, then the log, then the views that belong to it.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts';
+import { DirectoryLock } from './lock.ts';
+import { LogFile } from './log-file.ts';
+import { loadSqlite, type SqliteModule } from './sqlite.ts';
+import { type CommitStats, SqliteJournal } from './sqlite-journal.ts';
+import { SqliteViews } from './sqlite-views.ts';
+import type { ConversationHead } from './types.ts';
+import { openViewsFile, VIEWS_FILE } from './views-file.ts';
+
+export interface OpenJournalOptions {
+  /** Made if missing. One process at a time. */
+  readonly directory: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly limits?: Partial<JournalLimits>;
+  /** Runs a commit at the end of the tick; default setImmediate. */
+  readonly scheduleCommit?: (task: () => void) => void;
+  /** Heads of conversations that did not change since the views' mark; default from the views' rows. */
+  readonly heads?: (conversation: string) => ConversationHead | undefined;
+  readonly onCommit?: (stats: CommitStats) => void;
+  /** The disk failed in a way that only a new process can recover from: end this one. Called once. */
+  readonly onFatal?: (error: SluiceError) => void;
+  /** A tail's callback threw and its tail is closed. */
+  readonly onTailError?: (error: unknown) => void;
+}
+
+export interface OpenedJournal {
+  readonly journal: SqliteJournal;
+  readonly views: SqliteViews;
+}
+
+/**
+ * Opens or creates the journal of a data folder. Close the journal, then the views, before the process exits.
+ * @throws SluiceError ERR_JOURNAL_UNAVAILABLE when another process uses the folder or it cannot be written
+ * @throws SluiceError ERR_JOURNAL_FORMAT when a newer version wrote it
+ */
+export async function openJournal(options: OpenJournalOptions): Promise<OpenedJournal> {
+  const sqlite = loadSqlite();
+  const { directory } = options;
+  const undo: (() => void)[] = [];
+  try {
+    mkdirSync(directory, { recursive: true });
+    const lock = new DirectoryLock(sqlite, directory);
+    undo.push(() => lock.release());
+    const file = new LogFile(sqlite, directory);
+    undo.push(() => file.abandon());
+    const views = openViews(sqlite, file, options);
+    return { journal: joinJournal(lock, file, views, options), views };
+  } catch (error) {
+    for (const step of undo.reverse()) step();
+    if (isSluiceError(error)) throw error;
+    const message = `The journal in ${directory} cannot be opened.`;
+    throw new SluiceError('ERR_JOURNAL_UNAVAILABLE', message, { cause: error });
+  }
+}
+
+function openViews(sqlite: SqliteModule, file: LogFile, options: OpenJournalOptions): SqliteViews {
+  const { directory, clock = systemClock, log = silentLog } = options;
+  const { last } = file.bounds();
+  const opened = openViewsFile(sqlite, directory, file.epoch, last);
+  if (opened.wasRebuilt) log.warn({ head: last }, 'The views are rebuilt from the log.');
+  return new SqliteViews({
+    sqlite,
+    path: join(directory, VIEWS_FILE),
+    database: opened.database,
+    mark: opened.mark,
+    clock,
+    log,
+    checkpointTimeoutMs: options.limits?.checkpointTimeoutMs ?? JOURNAL_LIMITS.checkpointTimeoutMs,
+  });
+}
+
+function joinJournal(
+  lock: DirectoryLock,
+  file: LogFile,
+  views: SqliteViews,
+  options: OpenJournalOptions,
+): SqliteJournal {
+  return new SqliteJournal({
+    lock,
+    file,
+    clock: options.clock ?? systemClock,
+    log: options.log ?? silentLog,
+    limits: { ...JOURNAL_LIMITS, ...options.limits },
+    scheduleCommit: options.scheduleCommit ?? ((task) => void setImmediate(task)),
+    heads: options.heads ?? ((conversation) => headOf(views, conversation)),
+    mark: () => views.mark,
+    onCommit: options.onCommit,
+    onFatal: options.onFatal,
+    onTailError: options.onTailError,
+  });
+}
+
+function headOf(views: SqliteViews, conversation: string): ConversationHead | undefined {
+  const row = views.get(conversation);
+  return row === undefined ? undefined : { last: row.seq, fence: row.fence };
+}
