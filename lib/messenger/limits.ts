@@ -44,6 +44,10 @@ export const GRAPH_CALL_TIMEOUT_MS = 120_000;
 export const GRAPH_SIDE_CALL_TIMEOUT_MS = 15_000;
 /** Short: a connection that Meta closes while we write makes an outcome unknown. */
 export const GRAPH_KEEP_ALIVE_MS = 15_000;
+/** How long a closing client waits for calls that are under way. */
+export const GRAPH_CLOSE_MS = 10_000;
+/** Tokens whose proof is kept. */
+export const PROOFS_MAX = 10_000;
 export const GRAPH_ANSWER_BYTES_MAX = 1_048_576;
 
 /** What is shown of Meta's own words about a request that it calls wrong. */
