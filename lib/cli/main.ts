@@ -1,17 +1,12 @@
 // The sluice command: parses arguments and loads only the command that runs. Exit codes: 0 ok, 1 a
 // fault was found or something failed, 2 wrong usage.
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { packageVersion } from './version.ts';
 
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version);
-}
 
 function portNumber(text: string): number {
   const value = Number(text);
@@ -98,7 +93,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const result: Result = { code: EXIT_OK };
   const program = new Command('sluice')
     .description('A Messenger gateway for Linux.')
-    .version(version())
+    .version(packageVersion())
     .showHelpAfterError('(sluice --help lists the commands)')
     .exitOverride();
   addServers(program, result);
