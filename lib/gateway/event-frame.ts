@@ -10,6 +10,11 @@ export const STANDBY_SUFFIX = ',"standby":true}';
 export function eventFrame(record: JournalRecord): string {
   const { seq, prev, at, conversation, kind, data } = record;
   const head = `{"type":"event","seq":${seq},"prev":${prev},"at":${at},"conversation":"${conversation}"`;
-  const standby = data.endsWith(STANDBY_SUFFIX) ? ',"standby":true' : '';
+  const standby = isStandby(data) ? ',"standby":true' : '';
   return `${head},"kind":"${kind}","data":${data}${standby}}`;
+}
+
+/** Whether the data's last member is the mark: a nested one ends with two braces. */
+function isStandby(data: string): boolean {
+  return data.endsWith(STANDBY_SUFFIX) || data === `{${STANDBY_SUFFIX.slice(1)}`;
 }
