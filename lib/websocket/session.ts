@@ -9,7 +9,7 @@
 //                             +--- violation, throw: Close 1002/1007/1009/1011 ->, port.close()
 //                             +--- FIN without Close, reset, terminate(), no pong: 1006
 //
-// Whatever the way, onClose is called once, when the connection is gone, and is the last call.
+// Whatever the way, onSessionClose is called once, when the connection is gone, and is the last call.
 
 import { SluiceError } from '../base/errors.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
@@ -47,7 +47,7 @@ export interface SessionHandlers {
   onPing(payload: Buffer): unknown;
   onPong(payload: Buffer): unknown;
   /** Last call, exactly once. @param code of the peer's close frame; 1005 without one in it; 1006 without a frame; else why we failed it */
-  onClose(code: number, reason: string): unknown;
+  onSessionClose(code: number, reason: string): unknown;
   /** A handler threw or rejected. The connection is closed with 1011 by then. Must not throw. */
   onError(error: unknown): void;
 }
@@ -177,7 +177,7 @@ export class Session implements FrameSink {
     this.#parser.end();
     this.#stash = undefined;
     if (before !== 'connecting') {
-      this.#watch(this.#handlers.onClose(this.#closeCode, this.#closeReason));
+      this.watch(this.#handlers.onSessionClose(this.#closeCode, this.#closeReason));
     }
   }
 
@@ -187,28 +187,33 @@ export class Session implements FrameSink {
     this.#handlers.onError(error);
   }
 
+  /** Watches what a handler returned: a promise that rejects fails the session. */
+  watch(result: unknown): void {
+    if (isThenable(result)) result.then(undefined, (error: unknown) => this.fail(error));
+  }
+
   // ---- FrameSink ---------------------------------------------------------
 
   onText(text: string): void {
     if (this.#state !== 'open') return;
     const result = this.#handlers.onText(text);
-    if (result !== undefined) this.#watch(result);
+    if (result !== undefined) this.watch(result);
   }
 
   onBinary(data: Buffer): void {
     if (this.#state !== 'open') return;
     const result = this.#handlers.onBinary(data);
-    if (result !== undefined) this.#watch(result);
+    if (result !== undefined) this.watch(result);
   }
 
   onPing(payload: Buffer): void {
     if (this.#state !== 'open') return;
     if (this.#port.canQueue) this.#port.sendControl(OPCODE.pong, payload);
-    this.#watch(this.#handlers.onPing(payload));
+    this.watch(this.#handlers.onPing(payload));
   }
 
   onPong(payload: Buffer): void {
-    if (this.#state === 'open') this.#watch(this.#handlers.onPong(payload));
+    if (this.#state === 'open') this.watch(this.#handlers.onPong(payload));
   }
 
   onCloseFrame(code: number, reason: string): void {
@@ -241,10 +246,6 @@ export class Session implements FrameSink {
   #sendClose(code: number, reason: string): void {
     this.#state = 'closing';
     this.#port.sendControl(OPCODE.close, encodeClosePayload(code, reason));
-  }
-
-  #watch(result: unknown): void {
-    if (isThenable(result)) result.then(undefined, (error: unknown) => this.fail(error));
   }
 
   #keep(rest: Buffer): void {

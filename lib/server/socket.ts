@@ -1,0 +1,71 @@
+// The ServerSocket that handlers hold: the public face of a WebSocket connection.
+
+import { SluiceError } from '../base/errors.ts';
+import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../websocket/protocol.ts';
+import type { SendOptions, SendOutcome, ServerRequest, ServerSocket } from './types.ts';
+import type { AcceptedUpgrade, WebSocketConnection } from './websocket-connection.ts';
+
+export class Socket implements ServerSocket {
+  readonly data: unknown;
+  readonly request: ServerRequest;
+  readonly protocol: string;
+  readonly #link: WebSocketConnection;
+
+  constructor(link: WebSocketConnection, accepted: AcceptedUpgrade) {
+    this.#link = link;
+    this.data = accepted.data;
+    this.request = accepted.request;
+    this.protocol = accepted.protocol;
+  }
+
+  get isOpen(): boolean {
+    return this.#link.isOpen;
+  }
+
+  get pendingBytes(): number {
+    return this.#link.pendingBytes;
+  }
+
+  send(data: string | Uint8Array, options?: SendOptions): SendOutcome {
+    if (typeof data === 'string') {
+      if (options?.binary !== true) return this.#link.sendText(data);
+      return this.#link.sendBytes(OPCODE.binary, Buffer.from(data));
+    }
+    // Bytes sent as text must be UTF-8: that is the caller's promise.
+    return this.#link.sendBytes(options?.binary === false ? OPCODE.text : OPCODE.binary, data);
+  }
+
+  /** @throws SluiceError ERR_ARG_RANGE for a payload above 125 bytes */
+  ping(payload: Uint8Array = NO_BYTES): SendOutcome {
+    if (payload.length > CONTROL_PAYLOAD_BYTES_MAX) {
+      throw new SluiceError('ERR_ARG_RANGE', 'A ping carries at most 125 bytes.');
+    }
+    return this.#link.sendBytes(OPCODE.ping, payload);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#link.closeSession(code, reason);
+  }
+
+  terminate(): void {
+    this.#link.terminate();
+  }
+
+  pause(): void {
+    this.#link.pauseSession();
+  }
+
+  resume(): void {
+    this.#link.resumeSession();
+  }
+
+  subscribe(topic: string): boolean {
+    return this.#link.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): boolean {
+    return this.#link.unsubscribe(topic);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

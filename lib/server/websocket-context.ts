@@ -1,0 +1,77 @@
+// What all WebSocket connections of a server share: the encoder on the loop's slab, the runs that wait
+// for the flush, topics, and the set of open connections.
+
+import type { Loop, TickTask } from '../net/types.ts';
+import { FrameEncoder } from '../websocket/frame-encoder.ts';
+import { Unmasker, type UnmaskNative } from '../websocket/unmask.ts';
+import { Topics } from './topic.ts';
+import type { WebSocketConnection } from './websocket-connection.ts';
+
+/** Connections whose small texts wait as a run; they are written once before the tick's flush. */
+export class RunQueue implements TickTask {
+  readonly #loop: Pick<Loop, 'beforeFlush'>;
+  #waiting: WebSocketConnection[] = [];
+  #isScheduled = false;
+
+  constructor(loop: Pick<Loop, 'beforeFlush'>) {
+    this.#loop = loop;
+  }
+
+  /** The connection has begun a run. */
+  add(connection: WebSocketConnection): void {
+    this.#waiting.push(connection);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#loop.beforeFlush(this);
+  }
+
+  /** Called by the loop. */
+  run(): void {
+    this.#isScheduled = false;
+    this.flushAll();
+  }
+
+  /** Writes all runs now, so that what is written next comes behind them. */
+  flushAll(): void {
+    const waiting = this.#waiting;
+    for (let i = 0; i < waiting.length; i++) waiting[i]?.flushRun();
+    waiting.length = 0;
+  }
+}
+
+export class WebSocketContext {
+  readonly encoder: FrameEncoder;
+  readonly unmasker: Unmasker;
+  readonly runs: RunQueue;
+  readonly topics: Topics;
+  /** Accepted and not yet gone. */
+  readonly connections = new Set<WebSocketConnection>();
+  /** New handshakes are refused with 503. */
+  isClosing = false;
+  readonly #onError: (error: unknown) => void;
+
+  /** @param onError gets what handlers throw; what it throws itself is raised as uncaught */
+  constructor(loop: Loop, onError: (error: unknown) => void, unmaskNative?: UnmaskNative) {
+    this.encoder = new FrameEncoder(loop.sendSlab);
+    this.unmasker = new Unmasker(unmaskNative);
+    this.runs = new RunQueue(loop);
+    this.topics = new Topics(loop, this.runs);
+    this.#onError = onError;
+  }
+
+  /** Reports a handler's error. Never throws. */
+  report(error: unknown): void {
+    try {
+      this.#onError(error);
+    } catch (second) {
+      raiseUncaught(second);
+    }
+  }
+}
+
+/** Raises an error where no connection can be hurt by it: in a turn of its own, as uncaught. */
+export function raiseUncaught(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,140 @@
+// From an upgrade request to an open socket: the handshake is judged, the route's hook is asked (it may
+// take its time, HTTP keeps the clock), and its decision is carried out.
+
+import { SluiceError } from '../base/errors.ts';
+import {
+  acceptHeaders,
+  checkHandshake,
+  type Handshake,
+  isHeaderSafe,
+} from '../websocket/handshake.ts';
+import type { SessionOptions } from '../websocket/session.ts';
+import type { UpgradeExchange } from './http-upgrade.ts';
+import type { ServerOptions, UpgradeDecision, WebSocketRoute } from './types.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
+import type { WebSocketContext } from './websocket-context.ts';
+import { WEBSOCKET_LIMITS } from './websocket-limits.ts';
+
+/** A route with its bounds settled. */
+export interface ResolvedRoute {
+  readonly handlers: WebSocketRoute<unknown>;
+  readonly session: SessionOptions;
+  readonly queueBytesMax: number;
+  readonly highWaterBytes: number;
+}
+
+/** Fills in the server's options and the defaults. @param highWaterBytes from where on onDrain will follow */
+export function resolveRoute<Data>(
+  route: WebSocketRoute<Data>,
+  options: ServerOptions,
+  highWaterBytes: number,
+): ResolvedRoute {
+  const queueBytesMax = route.queueBytes ?? options.queueBytes ?? WEBSOCKET_LIMITS.queueBytesMax;
+  return {
+    handlers: untyped(route),
+    session: {
+      messageBytesMax:
+        route.messageBytesMax ?? options.messageBytesMax ?? WEBSOCKET_LIMITS.messageBytesMax,
+      idleTimeoutMs: route.idleTimeoutMs ?? WEBSOCKET_LIMITS.idleTimeoutMs,
+      closeTimeoutMs: options.closeTimeoutMs ?? WEBSOCKET_LIMITS.closeTimeoutMs,
+    },
+    queueBytesMax,
+    highWaterBytes,
+  };
+}
+
+/** A socket's data is what this very route's hook returned, so its handlers get what they expect. */
+function untyped<Data>(route: WebSocketRoute<Data>): WebSocketRoute<unknown> {
+  return route as unknown as WebSocketRoute<unknown>;
+}
+
+/** Carries an upgrade out. Never throws. */
+export function upgradeToWebSocket(
+  exchange: UpgradeExchange,
+  route: ResolvedRoute,
+  context: WebSocketContext,
+): void {
+  const { request } = exchange;
+  const handshake = checkHandshake({
+    method: request.method,
+    minorVersion: exchange.minorVersion,
+    headers: request.headers,
+  });
+  if (!handshake.ok) exchange.refuse(handshake.status, handshake.headers, handshake.message);
+  else if (exchange.hasBody) exchange.refuse(400, {}, 'a handshake has no body');
+  else if (context.isClosing) exchange.refuse(503, {}, 'going away');
+  else askHook({ exchange, route, context, handshake });
+}
+
+interface Upgrade {
+  readonly exchange: UpgradeExchange;
+  readonly route: ResolvedRoute;
+  readonly context: WebSocketContext;
+  readonly handshake: Handshake;
+}
+
+type Decision = UpgradeDecision<unknown> | undefined;
+
+function askHook(upgrade: Upgrade): void {
+  const { exchange, route } = upgrade;
+  try {
+    const decision = route.handlers.upgrade?.(exchange.request);
+    if (!(decision instanceof Promise)) carryOut(upgrade, decision);
+    else {
+      decision
+        .then((settled) => carryOut(upgrade, settled))
+        .catch((error: unknown) => hookFailed(upgrade, error));
+    }
+  } catch (error) {
+    hookFailed(upgrade, error);
+  }
+}
+
+function hookFailed({ exchange, context }: Upgrade, error: unknown): void {
+  exchange.refuse(500);
+  context.report(error);
+}
+
+/** @throws SluiceError ERR_ARG_RANGE when the hook's decision cannot be carried out */
+function carryOut(upgrade: Upgrade, decision: Decision): void {
+  const { exchange, handshake, context, route } = upgrade;
+  if (decision !== undefined && 'reject' in decision) {
+    exchange.refuse(checkedStatus(decision.reject), decision.headers, decision.body);
+    return;
+  }
+  if (context.isClosing) {
+    exchange.refuse(503, {}, 'going away');
+    return;
+  }
+  const protocol = decision?.protocol ?? '';
+  if (protocol !== '' && !handshake.protocols.includes(protocol)) {
+    throw new SluiceError(
+      'ERR_ARG_RANGE',
+      'The upgrade hook chose a protocol that was not offered.',
+    );
+  }
+  const head = headOf(acceptHeaders(handshake.accept, protocol), decision?.headers ?? {});
+  const { connection, request } = exchange;
+  const accepted = { connection, request, protocol, data: decision?.data };
+  const link = new WebSocketConnection(accepted, route, context);
+  if (exchange.accept(head, link)) link.open();
+}
+
+function checkedStatus(status: number): number {
+  if (Number.isInteger(status) && status >= 300 && status <= 599) return status;
+  throw new SluiceError('ERR_ARG_RANGE', `An upgrade cannot be rejected with ${status}.`);
+}
+
+function headOf(
+  own: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
+): string {
+  let head = 'HTTP/1.1 101 Switching Protocols\r\n';
+  for (const [name, value] of [...Object.entries(own), ...Object.entries(others)]) {
+    if (!isHeaderSafe(name, value)) {
+      throw new SluiceError('ERR_ARG_RANGE', `The header ${JSON.stringify(name)} cannot be sent.`);
+    }
+    head += `${name}: ${value}\r\n`;
+  }
+  return `${head}\r\n`;
+}

@@ -1,0 +1,65 @@
+// A FrameSink that writes down what it is told, and a way to feed a parser from a poisoned slab.
+
+import { FrameParser, type FrameSink } from '../../lib/websocket/frame-parser.ts';
+import type { Violation } from '../../lib/websocket/protocol.ts';
+import { Unmasker } from '../../lib/websocket/unmask.ts';
+
+const POISON = 0xdd;
+
+export class FrameRecorder implements FrameSink {
+  readonly events: string[] = [];
+  readonly kept: Buffer[] = [];
+  onEvent: ((event: string) => void) | undefined;
+
+  onText(text: string): void {
+    this.#add(`text ${text}`);
+  }
+
+  onBinary(data: Buffer): void {
+    this.kept.push(data);
+    this.#add(`binary ${data.toString('hex')}`);
+  }
+
+  onPing(payload: Buffer): void {
+    this.kept.push(payload);
+    this.#add(`ping ${payload.toString('hex')}`.trimEnd());
+  }
+
+  onPong(payload: Buffer): void {
+    this.#add(`pong ${payload.toString('hex')}`.trimEnd());
+  }
+
+  onCloseFrame(code: number, reason: string): void {
+    this.#add(`close ${code} ${reason}`.trimEnd());
+  }
+
+  onViolation(violation: Violation): void {
+    this.#add(`${violation.code} ${violation.closeCode}`);
+  }
+
+  #add(event: string): void {
+    this.events.push(event);
+    this.onEvent?.(event);
+  }
+}
+
+export const MESSAGE_BYTES_MAX_DEFAULT = 1024 * 1024;
+
+/** Feeds the pieces through a slab at odd offsets, overwriting it after each call. */
+export function parsePieces(
+  pieces: readonly Buffer[],
+  messageBytesMax: number = MESSAGE_BYTES_MAX_DEFAULT,
+): FrameRecorder {
+  const recorder = new FrameRecorder();
+  const parser = new FrameParser(recorder, messageBytesMax, new Unmasker());
+  const longest = Math.max(0, ...pieces.map((piece) => piece.length));
+  const slab = Buffer.alloc(longest + 16, POISON);
+  let offset = 0;
+  for (const piece of pieces) {
+    offset = (offset + 3) % 8;
+    piece.copy(slab, offset);
+    parser.push(slab, offset, offset + piece.length);
+    slab.fill(POISON);
+  }
+  return recorder;
+}
