@@ -11,6 +11,8 @@ export class UnreadMarks {
   #base: number;
   readonly #baseSeq: number;
   #seqs: number[] = [];
+  /** Since when the customer waited before the newest answer: it counts again if that one fails. */
+  #answered: { readonly message: unknown; readonly since: number } | undefined;
 
   constructor(unread: number, seq: number) {
     this.#base = unread;
@@ -35,9 +37,13 @@ export class UnreadMarks {
     if (seq >= this.#baseSeq) this.#base = 0;
   }
 
-  clear(): void {
-    this.#base = 0;
-    this.#seqs = [];
+  answered(message: unknown, since: number): void {
+    if (since > 0) this.#answered = { message, since };
+  }
+
+  /** Since when the customer waits after all, if this answer was the one that ended it. */
+  unanswered(message: unknown): number | undefined {
+    return this.#answered?.message === message ? this.#answered?.since : undefined;
   }
 }
 
@@ -65,8 +71,13 @@ function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMar
         last: lastOf(view, at, 'customer', previewOf(data)),
       };
     }
+    case 'message.failed': {
+      const since = view.waitingSince || marks.unanswered(data['message']);
+      return since === undefined || view.last.from !== 'page' ? {} : { waitingSince: since };
+    }
     case 'message.queued':
     case 'message.outside':
+      marks.answered(data['message'], view.waitingSince);
       return { waitingSince: 0, last: lastOf(view, timeOf(event), 'page', previewOf(data)) };
     case 'conversation.seen':
       marks.seen(Number(data['seq'] ?? 0));

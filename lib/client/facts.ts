@@ -124,19 +124,40 @@ export class Watermarks {
   }
 }
 
+/** How far each cumulative status reaches: the seq of the newest message that is named for it. */
+export interface ReachedSeqs {
+  readonly delivered: number;
+  readonly read: number;
+}
+
+export function reachedSeqs(outgoing: Iterable<OutFacts>, mids: MidBook): ReachedSeqs {
+  const reached = { delivered: 0, read: 0 };
+  for (const facts of outgoing) {
+    if (facts.queued === undefined) continue;
+    // The last part's mid stands for the whole message.
+    const named = mids.get(facts.mids.at(-1) ?? '')?.marks;
+    for (const status of ['delivered', 'read'] as const) {
+      if (!facts.marks.has(status) && named?.has(status) !== true) continue;
+      reached[status] = Math.max(reached[status], facts.queued.seq);
+    }
+  }
+  return reached;
+}
+
+export interface StatusView {
+  readonly status: MessageStatus;
+  readonly error?: ReplyError;
+}
+
 /** queued < uncertain, failed < sent < delivered < read: the furthest that any fact supports. */
-export function statusOf(
-  facts: OutFacts,
-  mids: MidBook,
-  marks: Watermarks,
-): { readonly status: MessageStatus; readonly error?: ReplyError } {
+export function statusOf(facts: OutFacts, reached: ReachedSeqs, marks: Watermarks): StatusView {
   const { queued, sent, attempt } = facts;
-  const reached = (status: 'delivered' | 'read'): boolean =>
+  const isOut = sent !== undefined && queued !== undefined;
+  const has = (status: 'delivered' | 'read'): boolean =>
     facts.marks.has(status) ||
-    facts.mids.some((mid) => mids.get(mid)?.marks.has(status)) ||
-    (sent !== undefined && queued !== undefined && marks.covers(status, sent, queued.at));
-  if (reached('read')) return { status: 'read' };
-  if (reached('delivered')) return { status: 'delivered' };
+    (isOut && (queued.seq <= reached[status] || marks.covers(status, sent, queued.at)));
+  if (has('read')) return { status: 'read' };
+  if (has('delivered')) return { status: 'delivered' };
   if (sent !== undefined) return { status: 'sent' };
   if (attempt === undefined) return { status: 'queued' };
   return { status: attempt.status, ...(attempt.error ? { error: attempt.error } : {}) };

@@ -1,7 +1,7 @@
 // The messages of one conversation, folded from its events. The result does not depend on the order in which
 // the events come: live ones, repeats and pages of history mix freely (a test shuffles them).
 
-import { MidBook, type OutFacts, Watermarks } from './facts.ts';
+import { MidBook, type OutFacts, reachedSeqs, statusOf, Watermarks } from './facts.ts';
 import { type ChatItem, type ChatMessage, type ChatNote, NOTE_KINDS } from './message.ts';
 import type { EventMessage, OutgoingContent, ReplyError } from './protocol.ts';
 import {
@@ -12,6 +12,7 @@ import {
   noteOf,
   numberOf,
   textOf,
+  timeOf,
   viewOfIncoming,
   viewOfLocal,
   viewOfOutgoing,
@@ -216,7 +217,7 @@ export class Thread {
   #foldSent(event: EventMessage): void {
     const outbox = textOf(event.data['message']);
     const facts = this.#out(outbox);
-    facts.sent = { at: event.at, seq: event.seq };
+    facts.sent = { at: timeOf(event), seq: event.seq };
     const mids = event.data['mids'];
     facts.mids = Array.isArray(mids) ? mids.map(textOf) : [textOf(event.data['mid'])];
     this.#touch(outbox);
@@ -229,7 +230,6 @@ export class Thread {
     for (const each of Array.isArray(mids) ? mids : []) this.#mids.mark(textOf(each), status);
     if (typeof mid === 'string') this.#mids.mark(mid, status);
     if (typeof message === 'string') this.#out(message).marks.add(status);
-    for (const outbox of this.#outgoing.keys()) this.#touch(outbox);
   }
 
   #noteAttempt(
@@ -289,11 +289,14 @@ export class Thread {
       views.set(key, this.#views.get(key) ?? make());
     };
     const ours = new Set<string>();
+    const reached = reachedSeqs(this.#outgoing.values(), this.#mids);
     for (const [outbox, facts] of this.#outgoing) {
       for (const mid of facts.mids) ours.add(mid);
       const { queued } = facts;
-      if (queued !== undefined)
-        keep(outbox, () => viewOfOutgoing(outbox, facts, queued, this.#mids, this.#marks));
+      if (queued === undefined) continue;
+      const status = statusOf(facts, reached, this.#marks);
+      if (this.#views.get(outbox)?.status !== status.status) this.#views.delete(outbox);
+      keep(outbox, () => viewOfOutgoing(outbox, { ...facts, queued }, status, this.#mids));
     }
     for (const facts of this.#incoming.values()) {
       // An echo of a message that is ours after all.

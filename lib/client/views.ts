@@ -5,8 +5,7 @@ import {
   type MidBook,
   type MidFacts,
   type OutFacts,
-  statusOf,
-  type Watermarks,
+  type StatusView,
 } from './facts.ts';
 import type { Attachment, ChatItem, ChatMessage, ChatNote } from './message.ts';
 import type { EventMessage, OutgoingContent, ReplyError } from './protocol.ts';
@@ -25,17 +24,17 @@ export interface LocalFacts {
   error?: ReplyError;
 }
 
+/** `facts.queued` is there: without it there is nothing to show. */
 export function viewOfOutgoing(
   outbox: string,
-  facts: OutFacts,
-  queued: EventMessage,
+  facts: OutFacts & { readonly queued: EventMessage },
+  { status, error }: StatusView,
   mids: MidBook,
-  watermarks: Watermarks,
 ): ChatMessage {
+  const { queued } = facts;
   const { data } = queued;
   const mid = facts.mids[0];
   const marks = mid === undefined ? undefined : mids.get(mid);
-  const { status, error } = statusOf(facts, mids, watermarks);
   const replyTo = midOf(data['replyTo']);
   return {
     type: 'message',

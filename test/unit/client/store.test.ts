@@ -1,0 +1,202 @@
+// The list of conversations folded from snapshot, list and events, and the threads beside it.
+
+import { describe, expect, test } from 'vitest';
+import { UNREAD_SEQS_MAX, UnreadMarks } from '../../../lib/client/conversation-fold.ts';
+import type { EventMessage } from '../../../lib/client/protocol.ts';
+import { Store, type StoreChange, THREADS_MAX } from '../../../lib/client/store.ts';
+import { THREAD_EVENTS_MAX } from '../../../lib/client/thread.ts';
+import { A, B, conversationView, event, NOW, openDesk } from './desk-fixture.ts';
+
+const EVE = { id: 'agent-1', name: 'Eve', role: 'agent' };
+
+function storeWith(...events: EventMessage[]): Store {
+  const store = new Store();
+  store.snapshot({ part: 1, conversations: [conversationView(A, 100, { unread: 2 })] });
+  for (const each of events) store.apply(each);
+  return store;
+}
+
+describe('an event changes the conversation', () => {
+  const received = event(A, 101, 100);
+  const failed = (seq: number): EventMessage =>
+    event(A, seq, 102, 'message.failed', { message: 'o', error: {} });
+  const answer = event(A, 102, 101, 'message.queued', { message: 'o', by: EVE, text: 'yes' });
+  const rows: [string, EventMessage[], object][] = [
+    [
+      'received: unread, waiting, last',
+      [received],
+      {
+        seq: 101,
+        unread: 3,
+        waitingSince: NOW + 101,
+        last: { at: NOW + 101, from: 'customer', text: 'text 101' },
+      },
+    ],
+    [
+      'queued: nobody waits',
+      [received, answer],
+      { unread: 3, waitingSince: 0, last: { at: NOW + 102, from: 'page', text: 'yes' } },
+    ],
+    [
+      'failed: the customer still waits',
+      [received, answer, failed(103)],
+      { waitingSince: NOW + 101 },
+    ],
+    [
+      'seen beyond the snapshot',
+      [received, event(A, 102, 101, 'conversation.seen', { seq: 101 })],
+      { unread: 0 },
+    ],
+    [
+      'seen up to the snapshot',
+      [received, event(A, 102, 101, 'conversation.seen', { seq: 100 })],
+      { unread: 1 },
+    ],
+    [
+      'seen inside of the snapshot',
+      [received, event(A, 102, 101, 'conversation.seen', { seq: 50 })],
+      { unread: 3 },
+    ],
+    ['closed', [event(A, 101, 100, 'conversation.closed', { by: EVE })], { state: 'closed' }],
+    [
+      'closed and written to',
+      [event(A, 101, 100, 'conversation.closed', { by: EVE }), event(A, 102, 101)],
+      { state: 'open' },
+    ],
+    [
+      'customer.updated',
+      [event(A, 101, 100, 'customer.updated', { firstName: 'Ann', lastName: 'Lee' })],
+      { customer: { id: 'ann', name: 'Ann Lee' } },
+    ],
+    [
+      'a photo stands as its type',
+      [event(A, 101, 100, 'message.received', { mid: 'x', attachments: [{ type: 'image' }] })],
+      { last: { at: NOW + 101, from: 'customer', text: '[image]' } },
+    ],
+    [
+      'an older time does not take the place of the newest text',
+      [event(A, 101, 100, 'message.received', { mid: 'x', at: NOW - 9, text: 'old' })],
+      { unread: 3, last: { at: NOW, from: 'customer', text: 'hi' } },
+    ],
+    ['not above the object: nothing', [event(A, 99, 90)], { seq: 100, unread: 2 }],
+    [
+      'claimed and released',
+      [
+        event(A, 101, 100, 'conversation.claimed', { claim: 101, agent: EVE, by: EVE }),
+        event(A, 102, 101, 'conversation.released', { agent: EVE }),
+      ],
+      { claim: null },
+    ],
+  ];
+  test.each(rows)('%s', (_name, events, expected) => {
+    expect(storeWith(...events).conversation(A)).toMatchObject(expected);
+  });
+
+  test('a conversation that nobody told of begins with its event', () => {
+    const store = storeWith(event('messenger/1/new', 101, 0));
+    expect(store.conversation('messenger/1/new')).toMatchObject({
+      page: '1',
+      customer: { id: 'new' },
+      unread: 1,
+      state: 'open',
+    });
+    expect(store.conversations.map((view) => view.customer.id)).toEqual(['new', 'ann']);
+  });
+
+  test("a Page's own events are no conversation but raise and clear its alarms", () => {
+    const alarm = (seq: number, state: string): EventMessage =>
+      event('messenger/1', seq, 0, 'page.alarm', { alarm: 'token', state, since: 5, why: 'w' });
+    const store = storeWith(alarm(101, 'raised'));
+    expect(store.conversations).toHaveLength(1);
+    expect(store.alarms).toEqual([{ page: '1', alarm: 'token', since: 5, why: 'w' }]);
+    store.apply(alarm(102, 'cleared'));
+    expect(store.alarms).toEqual([]);
+  });
+});
+
+describe('a store', () => {
+  test('begins anew with the first part of a snapshot and adds the others', () => {
+    const store = storeWith();
+    store.snapshot({ part: 1, conversations: [conversationView(B, 200)] });
+    store.snapshot({ part: 2, conversations: [conversationView('messenger/1/c', 201)] });
+    expect(store.conversation(A)).toBeUndefined();
+    expect(store.conversations).toHaveLength(2);
+  });
+
+  test('takes from a list only what is not older than what it has', () => {
+    const store = storeWith(event(A, 120, 100));
+    store.addConversations([conversationView(A, 110), conversationView(B, 90)]);
+    expect(store.conversation(A)?.seq).toBe(120);
+    expect(store.conversation(B)?.seq).toBe(90);
+    store.addConversations([conversationView(A, 130, { unread: 0 })]);
+    expect(store.conversation(A)).toMatchObject({ seq: 130, unread: 0 });
+  });
+
+  test('marks open threads as stale when it begins anew', () => {
+    const store = storeWith();
+    store.addHistory(A, { events: [event(A, 100, 0)], complete: true }, true);
+    expect(store.thread(A).isLoaded).toBe(true);
+    store.snapshot({ part: 1, conversations: [] });
+    expect(store.thread(A).isLoaded).toBe(false);
+    expect(store.thread(A).items).toHaveLength(1);
+  });
+
+  test('tells what changed, until the listener goes', () => {
+    const store = storeWith();
+    const changes: StoreChange[] = [];
+    const end = store.subscribe((change) => changes.push(change));
+    store.thread(A);
+    store.apply(event(A, 101, 100));
+    store.addLocal(A, 'r', { text: 'x' }, NOW);
+    store.dropLocal(A, 'r');
+    end();
+    store.apply(event(A, 102, 101));
+    expect(changes).toEqual([
+      { type: 'thread', conversation: A },
+      { type: 'conversation', conversation: A },
+      { type: 'thread', conversation: A },
+      { type: 'thread', conversation: A },
+    ]);
+  });
+
+  test('holds no more threads than its bound, the last opened ones', () => {
+    const store = storeWith();
+    const first = store.thread(A);
+    for (let i = 0; i < THREADS_MAX - 1; i++) store.thread(`messenger/1/${i}`);
+    expect(store.thread(A)).toBe(first);
+    store.thread('messenger/1/one-more');
+    expect(store.thread(A)).toBe(first);
+    for (let i = 0; i < THREADS_MAX; i++) store.thread(`messenger/1/again${i}`);
+    expect(store.thread(A)).not.toBe(first);
+  });
+
+  test('lets a thread that grew over its bound be loaded anew', () => {
+    const store = storeWith();
+    const thread = store.thread(A);
+    thread.addHistory({ events: [], complete: true }, true);
+    for (let i = 0; i < THREAD_EVENTS_MAX; i++) store.apply(event(A, 101 + i, 100 + i));
+    expect(thread.isLoaded).toBe(true);
+    store.apply(event(A, 101 + THREAD_EVENTS_MAX, 100 + THREAD_EVENTS_MAX));
+    expect([thread.isLoaded, thread.items.length]).toEqual([false, 0]);
+  });
+
+  test('counts unread messages right beyond the bound of those it knows one by one', () => {
+    const marks = new UnreadMarks(0, 0);
+    for (let seq = 1; seq <= UNREAD_SEQS_MAX + 1; seq++) marks.add(seq);
+    expect(marks.count).toBe(UNREAD_SEQS_MAX + 1);
+    marks.seen(UNREAD_SEQS_MAX + 1);
+    expect(marks.count).toBe(0);
+  });
+
+  test('follows a desk', async () => {
+    const { desk, welcome } = await openDesk();
+    const store = new Store();
+    const end = store.attach(desk);
+    const socket = await welcome({ conversations: [conversationView(A, 90)] });
+    socket.say(event(A, 101, 90));
+    expect(store.conversation(A)?.unread).toBe(1);
+    end();
+    socket.say(event(A, 102, 101));
+    expect(store.conversation(A)?.unread).toBe(1);
+  });
+});
