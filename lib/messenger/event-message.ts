@@ -58,11 +58,13 @@ function readEcho(message: JsonObject, mid: string, key: string, source: EventSo
 /** The hot path: a text without anything else is built in one literal. */
 function viewReceived(message: JsonObject, mid: string, source: EventSource): JsonObject {
   const text = textOf(message['text']);
-  if (text !== undefined && isPlain(message)) return { mid, at: source.at, text };
+  const hop = source.event['hop_context'];
+  if (text !== undefined && hop === undefined && isPlain(message)) {
+    return { mid, at: source.at, text };
+  }
   const attachments = viewAttachments(message['attachments']);
   const quickReply = message['quick_reply'];
   const payload = isObject(quickReply) ? textOf(quickReply['payload']) : undefined;
-  const hop = source.event['hop_context'];
   return defined({
     mid,
     at: source.at,

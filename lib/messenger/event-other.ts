@@ -4,7 +4,7 @@
 import { viewProduct, viewReferral } from './attachments.ts';
 import { draft, type EventReader, type EventSource } from './event-draft.ts';
 import { whoOf } from './event-message.ts';
-import { boundedOf, defined, hashOf, idOf, isObject, listOf, textOf } from './fields.ts';
+import { boundedOf, defined, hashOf, idOf, isObject, keyPart, listOf, textOf } from './fields.ts';
 
 /** Answers of one lead that are kept. */
 const LEAD_ANSWERS_MAX = 100;
@@ -80,8 +80,8 @@ function readHandover(
   const from = idOf(previous);
   const to = idOf(next);
   const metadata = textOf(value['metadata']);
-  const who = whoOf(source);
-  const key = `tc:${source.asset}:${who}:${action}:${from ?? ''}:${to ?? ''}:${source.stamp}`;
+  const owners = `${keyPart(from ?? '')}:${keyPart(to ?? '')}`;
+  const key = `tc:${source.asset}:${whoOf(source)}:${action}:${owners}:${source.stamp}`;
   return draft('handover', defined({ at: source.at, action, from, to, metadata }), key);
 }
 
@@ -96,7 +96,7 @@ export const readPolicy: EventReader = (policy, source) => {
   const action = textOf(policy['action']);
   if (action === undefined) return undefined;
   const data = defined({ at: source.at, action, reason: textOf(policy['reason']) });
-  return draft('policy', data, `pol:${source.asset}:${action}:${source.stamp}`);
+  return draft('policy', data, `pol:${source.asset}:${keyPart(action)}:${source.stamp}`);
 };
 
 export const readFeedback: EventReader = (feedback, source) => {

@@ -76,13 +76,10 @@ function cutBefore(text: string, fits: number): number {
   return isHighSurrogate(text, fits - 1) && fits > 1 ? fits - 1 : fits;
 }
 
+/** The last place behind a break that is also the end of a whole character; -1 without one. */
 function lastBreak(head: string, pattern: RegExp, isBoundary: (at: number) => boolean): number {
-  let last = -1;
-  for (const match of head.matchAll(pattern)) {
-    const end = match.index + match[0].length;
-    if (isBoundary(end)) last = end;
-  }
-  return last;
+  const ends = Array.from(head.matchAll(pattern), (match) => match.index + match[0].length);
+  return ends.findLast(isBoundary) ?? -1;
 }
 
 function isHighSurrogate(text: string, at: number): boolean {
