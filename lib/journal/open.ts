@@ -12,7 +12,7 @@ import { loadSqlite, type SqliteModule } from './sqlite.ts';
 import { type CommitStats, SqliteJournal } from './sqlite-journal.ts';
 import { SqliteViews } from './sqlite-views.ts';
 import type { ConversationHead } from './types.ts';
-import { openViewsFile, VIEWS_FILE } from './views-file.ts';
+import { deleteViewsFile, openViewsFile, VIEWS_FILE } from './views-file.ts';
 
 export interface OpenJournalOptions {
   /** Made if missing. One process at a time. */
@@ -41,7 +41,8 @@ export interface OpenedJournal {
  * @throws SluiceError ERR_JOURNAL_UNAVAILABLE when another process uses the folder or it cannot be written
  * @throws SluiceError ERR_JOURNAL_FORMAT when a newer version wrote it
  */
-export async function openJournal(options: OpenJournalOptions): Promise<OpenedJournal> {
+export async function openJournal(given: OpenJournalOptions): Promise<OpenedJournal> {
+  const options = withOneFatal(given);
   const sqlite = loadSqlite();
   const { directory } = options;
   const undo: (() => void)[] = [];
@@ -61,10 +62,21 @@ export async function openJournal(options: OpenJournalOptions): Promise<OpenedJo
   }
 }
 
+/** Log and views may both fail; the process ends once. */
+function withOneFatal(options: OpenJournalOptions): OpenJournalOptions {
+  let isCalled = false;
+  const onFatal = (error: SluiceError): void => {
+    if (!isCalled) options.onFatal?.(error);
+    isCalled = true;
+  };
+  return { ...options, onFatal };
+}
+
 function openViews(sqlite: SqliteModule, file: LogFile, options: OpenJournalOptions): SqliteViews {
   const { directory, clock = systemClock, log = silentLog } = options;
   const { last } = file.bounds();
   const opened = openViewsFile(sqlite, directory, file.epoch, last);
+  if (!file.wasClean) log.info({ head: last }, 'The journal was not closed; it is recovered.');
   if (opened.wasRebuilt) log.warn({ head: last }, 'The views are rebuilt from the log.');
   return new SqliteViews({
     sqlite,
@@ -73,6 +85,11 @@ function openViews(sqlite: SqliteModule, file: LogFile, options: OpenJournalOpti
     mark: opened.mark,
     clock,
     log,
+    onDamaged: (error) => {
+      log.error({ file: VIEWS_FILE }, 'The views are damaged: the next start rebuilds them.');
+      deleteViewsFile(directory);
+      options.onFatal?.(error);
+    },
     checkpointTimeoutMs: options.limits?.checkpointTimeoutMs ?? JOURNAL_LIMITS.checkpointTimeoutMs,
   });
 }

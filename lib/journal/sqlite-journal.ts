@@ -244,6 +244,7 @@ export class SqliteJournal implements Journal {
       this.#failed(calls, error);
       return;
     }
+    this.#recovered();
     this.#publish(commit, startedMs);
     for (const [index, call] of calls.entries()) call.resolve(commit.results[index] ?? []);
   }
@@ -262,9 +263,6 @@ export class SqliteJournal implements Journal {
     if (this.#fatal !== undefined) throw this.#fatal;
     if (this.#reopenAt === undefined) return;
     this.#file.reopen();
-    this.#reopenAt = undefined;
-    this.#reopenDelayMs = this.#limits.reopenDelayMs;
-    this.#parts.log.info({ head: this.#head }, 'The journal takes records again.');
     const { last } = this.#file.bounds();
     while (this.#head < last) {
       const records = this.#reader.read(this.#head + 1, this.#limits.tailPageMax, last);
@@ -272,6 +270,14 @@ export class SqliteJournal implements Journal {
       this.#head += records.length;
       this.#tails.publish(records);
     }
+  }
+
+  /** Only a commit shows that a connection is sound: opening one writes nothing. */
+  #recovered(): void {
+    if (this.#reopenAt === undefined) return;
+    this.#reopenAt = undefined;
+    this.#reopenDelayMs = this.#limits.reopenDelayMs;
+    this.#parts.log.info({ head: this.#head }, 'The journal takes records again.');
   }
 
   #failed(calls: readonly Call[], error: unknown): void {

@@ -5,7 +5,14 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Database, SqliteModule, Statement } from './sqlite.ts';
+import {
+  type Database,
+  isDamaged,
+  type SqliteModule,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+} from './sqlite.ts';
 import type { ViewQuery, ViewRow, Views } from './types.ts';
 import {
   compareRows,
@@ -28,6 +35,8 @@ export interface SqliteViewsParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly checkpointTimeoutMs: number;
+  /** The file is damaged: it must be made anew by the next process. Called once. */
+  readonly onDamaged: (error: SluiceError) => void;
 }
 
 interface Checkpoint {
@@ -51,6 +60,7 @@ export class SqliteViews implements Views {
   #lastId = 0;
   #mark: number;
   #isClosed = false;
+  #isDamaged = false;
   #closing: Promise<void> | undefined;
 
   constructor(parts: SqliteViewsParts) {
@@ -66,7 +76,7 @@ export class SqliteViews implements Views {
 
   get(key: string): ViewRow | undefined {
     this.#requireOpen();
-    const row = this.#get.get(key);
+    const [row] = this.#all(this.#get, [key]);
     return row === undefined ? undefined : viewRowOf(row);
   }
 
@@ -131,7 +141,11 @@ export class SqliteViews implements Views {
       return;
     }
     this.#parts.log.error({ error: reply.error }, 'The views could not be written.');
-    this.#settle(new SluiceError('ERR_JOURNAL_UNAVAILABLE', 'The views could not be written.'));
+    this.#settle(
+      isDamaged(reply)
+        ? this.#damaged(reply.error)
+        : new SluiceError('ERR_JOURNAL_UNAVAILABLE', 'The views could not be written.'),
+    );
   }
 
   #settle(error?: SluiceError): void {
@@ -183,7 +197,22 @@ export class SqliteViews implements Views {
       statement = this.#database.prepare(sql);
       this.#selects.set(sql, statement);
     }
-    return statement.all(...values).map(viewRowOf);
+    return this.#all(statement, values).map(viewRowOf);
+  }
+
+  #all(statement: Statement, values: readonly SqlValue[]): readonly SqlRow[] {
+    try {
+      return statement.all(...values);
+    } catch (error) {
+      throw isDamaged(error) ? this.#damaged(error) : error;
+    }
+  }
+
+  #damaged(cause: unknown): SluiceError {
+    const damage = new SluiceError('ERR_JOURNAL_FATAL', 'The views are damaged.', { cause });
+    if (!this.#isDamaged) this.#parts.onDamaged(damage);
+    this.#isDamaged = true;
+    return damage;
   }
 
   #requireOpen(): void {
