@@ -19,7 +19,22 @@ import type { DeskRecord, MessageError, Person } from './records.ts';
 
 /** True while the clerk has something to do for the message. */
 export function isUnsettled(message: OutboxMessage): boolean {
-  return message.status === 'queued' || message.resend === true;
+  return message.status === 'queued' || message.resend === true || isProven(message);
+}
+
+/** An echo proves that the part at hand went out, but no record says so yet. */
+export function isProven(message: OutboxMessage): boolean {
+  const isSent = OUTBOX_STATUS_RANK[message.status] >= OUTBOX_STATUS_RANK.sent;
+  return !isSent && message.echo !== undefined && message.echo.part === message.mids.length;
+}
+
+/** What the clerk works on next: what is proven, then the one whose call is open, then the oldest. */
+export function currentOf(state: ConversationState): OutboxMessage | undefined {
+  return (
+    state.outbox.find(isProven) ??
+    state.outbox.find((message) => message.open !== undefined && isUnsettled(message)) ??
+    state.outbox.find(isUnsettled)
+  );
 }
 
 /** The message with that id; the newest are looked at first. */

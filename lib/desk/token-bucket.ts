@@ -1,0 +1,44 @@
+// A token bucket on a clock that its owner reads: so many at once, so many per second after that.
+
+export class TokenBucket {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  #tokens: number;
+  #at: number;
+
+  /**
+   * @param perSecond tokens that come back each second; Infinity: never waits
+   * @param burst tokens at once, at least 1
+   * @param nowMs monotonic milliseconds
+   */
+  constructor(perSecond: number, burst: number, nowMs: number) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#at = nowMs;
+  }
+
+  /** Milliseconds until a token is there, 0 when one is. @param share of the rate that holds now, 0 to 1 */
+  waitMs(nowMs: number, share = 1): number {
+    this.#refill(nowMs, share);
+    if (this.#tokens >= 1) return 0;
+    return Math.max(1, Math.ceil(((1 - this.#tokens) * 1000) / (this.#perSecond * share)));
+  }
+
+  /** Takes one; may only be called when waitMs is 0. */
+  take(): void {
+    this.#tokens = Math.max(0, this.#tokens - 1);
+  }
+
+  #refill(nowMs: number, share: number): void {
+    if (this.#perSecond === Number.POSITIVE_INFINITY) {
+      this.#tokens = this.#burst;
+      return;
+    }
+    const gained = (Math.max(0, nowMs - this.#at) * this.#perSecond * share) / 1000;
+    this.#tokens = Math.min(this.#burst, this.#tokens + gained);
+    // A share below 1 must not leave a rounding debt that keeps the bucket a hair below one token.
+    if (this.#tokens > 1 - 1e-9 && this.#tokens < 1) this.#tokens = 1;
+    this.#at = nowMs;
+  }
+}
