@@ -13,7 +13,7 @@ import type { Journal, JournalRecord } from '../journal/types.ts';
 import type { ServerSocket } from '../server/types.ts';
 import { eventFrame } from './event-frame.ts';
 import type { Hub, HubGroup } from './hub.ts';
-import { CATCH_UP_RECORDS_MAX, SNAPSHOT_PART_MAX } from './limits.ts';
+import { CATCH_UP_RECORDS_MAX, SNAPSHOT_PART_MAX, UNBLOCK_BYTES } from './limits.ts';
 import type { Scope } from './scope.ts';
 
 export type FeedSocket = Pick<
@@ -111,6 +111,11 @@ export class Feed {
   /** Says how far the session is, when nothing else was sent for a while. */
   heartbeat(): void {
     if (this.#phase === 'live' && !this.#isBlocked) this.#offer(this.#positionText());
+  }
+
+  /** Goes on when the socket is nearly empty: what a flush took at once may never have drained. */
+  recheck(): void {
+    if (this.#isBlocked && this.#options.socket.pendingBytes <= UNBLOCK_BYTES) this.drained();
   }
 
   /** The socket fell below its low mark. */
@@ -253,6 +258,7 @@ export class Feed {
     this.#isBlocked = true;
     this.#pendingSeen = this.#options.socket.pendingBytes;
     this.#progressAt = this.#options.now();
+    this.#options.later(() => this.recheck());
   }
 
   #positionText(): string {

@@ -5,6 +5,9 @@ export const WEBHOOK_ANSWER_MAX_MS = 3_000;
 /** Seconds in Retry-After of a 503. */
 export const RETRY_AFTER_SECONDS = 1;
 
+/** Characters of an event's data; a longer one is stored as `unknown` without its content. */
+export const EVENT_CHARS_MAX = 256 * 1024;
+
 /** Clock difference that a token may show. */
 export const TOKEN_LEEWAY_MS = 60_000;
 /** A longer token is refused unread. */
@@ -26,6 +29,8 @@ export const REQUESTS_WAITING_MAX = 64;
 export const REQUESTS_WAITING_LOW = 16;
 /** A session that took no byte for this long while some were waiting: 1013. */
 export const STALL_MAX_MS = 30_000;
+/** A socket with so few unsent bytes takes text again, even when no drain event says so. */
+export const UNBLOCK_BYTES = 32 * 1024;
 /** Conversations in one snapshot message. */
 export const SNAPSHOT_PART_MAX = 50;
 /** Records that a session behind the head reads in one turn. */
@@ -41,17 +46,15 @@ export const STALE_EVENTS_MAX = 20;
 
 /** Rounds of look, decide, append before a send gives up with `unavailable`. */
 export const SEND_ROUNDS_MAX = 8;
-/** Above this a text is `too_long`. */
-export const TEXT_CHARS_MAX = 20_000;
-export const QUICK_REPLIES_MAX = 13;
-export const URL_CHARS_MAX = 2_048;
-
 /** Typing is forgotten after this long without a repetition. */
 export const TYPING_LIFE_MS = 15_000;
 /** Typing of one agent in one conversation goes out at most this often, unless it changes. */
 export const TYPING_REPEAT_MS = 5_000;
 /** Agents typing at once; beyond it new ones are not shown. */
 export const TYPING_MAX = 10_000;
+
+/** Sender actions (typing, mark_seen) that run at Meta at once; beyond it they are left out. */
+export const ACTIONS_RUNNING_MAX = 32;
 
 /** Profile look-ups that run at once, and that wait; beyond it a name is fetched with the next event. */
 export const PROFILES_RUNNING_MAX = 4;

@@ -78,6 +78,7 @@ export class Session {
   readonly #waiting: Waiting[] = [];
   #isHandling = false;
   #isPaused = false;
+  #farewell: Disconnect | undefined;
 
   constructor(world: SessionWorld, socket: SessionSocket, identity: AgentIdentity) {
     const { clock, hub, journal, viewText, later } = world;
@@ -173,6 +174,11 @@ export class Session {
     this.#isWarned = false;
   }
 
+  /** Ends the session after the reply to the request that is being handled. */
+  disconnectSoon(reason: Disconnect): void {
+    this.#farewell = reason;
+  }
+
   disconnect(reason: Disconnect): void {
     if (this.#state === 'ended') return;
     this.closed();
@@ -200,6 +206,7 @@ export class Session {
       this.disconnect(Disconnects.tokenExpired);
       return;
     }
+    this.#feed.recheck();
     if (this.#feed.stalledMs() >= STALL_MAX_MS) {
       counters.sessionsStalled += 1;
       this.disconnect(Disconnects.slow);
@@ -264,7 +271,8 @@ export class Session {
     this.#isHandling = true;
     this.#answer(next).then(() => {
       this.#isHandling = false;
-      this.#handleNext();
+      if (this.#farewell === undefined) this.#handleNext();
+      else this.disconnect(this.#farewell);
     });
   }
 

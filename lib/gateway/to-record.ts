@@ -4,6 +4,7 @@ import { conversationOf, parseConversation } from '../base/ids.ts';
 import type { NewRecord } from '../journal/types.ts';
 import type { MessengerEvent } from '../messenger/types.ts';
 import { STANDBY_SUFFIX } from './event-frame.ts';
+import { EVENT_CHARS_MAX } from './limits.ts';
 
 /** Kinds that an agent must have seen before answering (contract.md section 4, "Sending"). */
 const FENCING: ReadonlySet<string> = new Set([
@@ -24,16 +25,16 @@ const INTERNAL: ReadonlySet<string> = new Set(['message.echo']);
 export function toRecord(event: MessengerEvent, now: number): NewRecord {
   const named = conversationOf(event.asset, event.user);
   const isNamed = parseConversation(named) !== undefined;
-  const kind = isNamed ? event.kind : 'unknown';
-  const data = isNamed ? dataText(event) : JSON.stringify({ name: event.kind, raw: event.data });
+  const text = dataText(event);
+  const isKept = isNamed && text.length <= EVENT_CHARS_MAX;
+  const kind = isKept ? event.kind : 'unknown';
   return {
     conversation: isNamed ? named : conversationOf(event.asset, undefined),
     kind,
     at: now,
-    data,
-    ...(event.dedupeKey === undefined
-      ? {}
-      : { dedupeKey: event.dedupeKey, ...(event.at > 0 ? { dedupeAt: event.at } : {}) }),
+    data: isKept ? text : JSON.stringify({ name: event.kind }),
+    ...(event.dedupeKey === undefined ? {} : { dedupeKey: event.dedupeKey }),
+    ...(event.dedupeKey !== undefined && isTime(event.at) ? { dedupeAt: event.at } : {}),
     ...(FENCING.has(kind) ? { fences: true } : {}),
     ...(INTERNAL.has(kind) ? { internal: true } : {}),
   };
@@ -45,6 +46,10 @@ function dataText(event: MessengerEvent): string {
   if (event.opensWindow) text = withMember(text, ',"window":true}');
   if (event.standby) text = withMember(text, STANDBY_SUFFIX);
   return text;
+}
+
+function isTime(at: number): boolean {
+  return Number.isSafeInteger(at) && at > 0;
 }
 
 function withMember(text: string, suffix: string): string {
