@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { HTTP_HEAD_LIMITS, type HttpHeadLimits } from '../http/limits.ts';
+import type { Connection } from '../net/types.ts';
 import type { TrustedProxies } from './http-client-address.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { Router } from './router.ts';
@@ -41,4 +42,6 @@ export interface HttpApplication {
    * @returns false when no route of another protocol has this path: it is then handled as plain HTTP
    */
   upgrade(exchange: UpgradeExchange): boolean;
+  /** HTTP is done with the connection: it is gone, or another protocol has taken it over. */
+  connectionEnded?(connection: Connection): void;
 }
