@@ -1,0 +1,44 @@
+// The typed contract of the addon: what crosses, in which form. Only lib/net and the functions of
+// bytes.ts use it.
+
+/** What the engine calls, once per crossing; `kind` is one of CALL_… of layout.ts. */
+export interface LoopHandler {
+  dispatch(kind: number): void;
+  /** Overwrite the receive slab after each batch, so that late use of borrowed bytes fails loudly. */
+  readonly poison: boolean;
+}
+
+/** The engine's loop. Results are a non-negative integer or a negative errno. */
+export interface NativeLoop {
+  /** @param host numeric address @returns the listener's index */
+  listen(host: string, port: number, backlog: number): number;
+  listenerPort(index: number): number;
+  closeListener(index: number): void;
+  /** Sends what the send records say and resets their cursors. */
+  flush(): void;
+  /** Listeners plus connections whose close was not delivered yet. */
+  openCount(): number;
+  /** Releases everything; dispatch(CALL_CLOSED) is the last call. */
+  close(): void;
+}
+
+export interface NativeHmacKey {
+  verify(bytes: Uint8Array, start: number, end: number, expectedHex: string): boolean;
+}
+
+export interface NativeBinding {
+  readonly layout: Readonly<Record<string, number>>;
+  readonly errorNames: Readonly<Record<string, number>>;
+  readonly NativeLoop: new (
+    receiveSlab: Buffer,
+    sendSlab: Buffer,
+    header: Int32Array,
+    receiveRecords: Int32Array,
+    sendRecords: Int32Array,
+    fanoutSlots: Int32Array,
+    pending: Int32Array,
+    handler: LoopHandler,
+  ) => NativeLoop;
+  readonly HmacKey: new (secret: Uint8Array) => NativeHmacKey;
+  unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
+}

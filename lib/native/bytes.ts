@@ -1,0 +1,44 @@
+// Functions on ranges of bytes that are faster in the addon, and worth the call (about 40 ns).
+
+import { loadNative } from './load.ts';
+
+/**
+ * Unmasks a WebSocket payload in place (RFC 6455 5.3).
+ * @param bytes the buffer that holds the payload in [start, end)
+ * @param mask the four mask bytes in wire order, read as a little-endian integer (signed or not)
+ * @returns true if the whole payload is ASCII
+ * @throws TypeError ERR_ARG_TYPE, RangeError ERR_ARG_RANGE
+ */
+export function unmaskNative(bytes: Uint8Array, start: number, end: number, mask: number): boolean {
+  return loadNative().unmask(bytes, start, end, mask);
+}
+
+/** HMAC-SHA256 with one secret whose pads are computed once. Holds no readable copy of the secret. */
+export class HmacKey {
+  readonly #native: { verify(b: Uint8Array, s: number, e: number, hex: string): boolean };
+
+  /** @param secret a string is taken as UTF-8 */
+  constructor(secret: string | Uint8Array) {
+    const bytes = typeof secret === 'string' ? Buffer.from(secret, 'utf8') : secret;
+    this.#native = new (loadNative().HmacKey)(bytes);
+  }
+
+  /**
+   * Compares the signature of bytes[start, end) in constant time.
+   * @param expectedHex 64 hexadecimal digits of either case; anything else is false
+   */
+  verify(bytes: Uint8Array, start: number, end: number, expectedHex: string): boolean {
+    return this.#native.verify(bytes, start, end, expectedHex);
+  }
+}
+
+/** Same as `key.verify`, as a function. */
+export function hmacSha256Verify(
+  key: HmacKey,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  expectedHex: string,
+): boolean {
+  return key.verify(bytes, start, end, expectedHex);
+}

@@ -1,0 +1,135 @@
+// The outgoing half of the shared memory: bytes into the send slab, records that say whose they
+// are. Its cursors live in the shared header, and only the engine resets them, after a flush: what a
+// microtask writes behind the batch must not land on bytes that are not sent yet.
+
+import type { NativeLoop } from '../native/binding.ts';
+import { ERROR_NAMES } from '../native/error-names.ts';
+import {
+  FANOUT_SLOTS_MAX,
+  HEADER_FANOUT_CURSOR,
+  HEADER_SEND_COUNT,
+  HEADER_SEND_CURSOR,
+  HEADER_WORDS,
+  SEND_FANOUT,
+  SEND_RECORDS_MAX,
+  SEND_SLAB_BYTES,
+  SEND_SLAB_SOFT_BYTES,
+  SEND_STRIDE,
+  SEND_WRITE,
+  SLOTS_MAX,
+} from '../native/layout.ts';
+import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
+
+export class SendBuffer {
+  /** Untouched pages cost no memory, and the engine gives those of rare large messages back. */
+  readonly slab: RawBuffer = rawBuffer(Buffer.from(new ArrayBuffer(SEND_SLAB_BYTES)));
+  readonly header = new Int32Array(HEADER_WORDS);
+  readonly records = new Int32Array(SEND_RECORDS_MAX * SEND_STRIDE);
+  readonly fanout = new Int32Array(FANOUT_SLOTS_MAX);
+  /** Per slot: bytes accepted and not yet taken by the kernel. Writes add, a flush corrects. */
+  readonly pending = new Int32Array(SLOTS_MAX);
+  /** Per slot: 1 while its connection takes bytes. */
+  readonly writable = new Uint8Array(SLOTS_MAX);
+  /** Where the last reserved range starts. */
+  reservedAt = 0;
+  #native: NativeLoop | undefined;
+
+  attach(native: NativeLoop): void {
+    this.#native = native;
+  }
+
+  /** Hands everything to the engine now, because the slab or a list is full. */
+  flush(): void {
+    this.#native?.flush();
+  }
+
+  /**
+   * Makes room for contiguous bytes and one record.
+   * @returns where they start in `slab`, or -ENOBUFS if they never fit
+   */
+  room(length: number): number {
+    const header = this.header;
+    const cursor = header[HEADER_SEND_CURSOR] as number;
+    if (
+      cursor + length > SEND_SLAB_SOFT_BYTES ||
+      (header[HEADER_SEND_COUNT] as number) >= SEND_RECORDS_MAX
+    ) {
+      return this.#roomAfterFlush(length);
+    }
+    this.reservedAt = cursor;
+    return cursor;
+  }
+
+  #roomAfterFlush(length: number): number {
+    if (length > SEND_SLAB_BYTES) return ERROR_NAMES.ENOBUFS;
+    this.flush();
+    this.reservedAt = this.header[HEADER_SEND_CURSOR] as number;
+    return this.reservedAt;
+  }
+
+  /** Records bytes of one connection that were put at `start`. @returns its pending bytes */
+  commit(slot: number, generation: number, start: number, length: number): number {
+    const header = this.header;
+    const records = this.records;
+    const count = header[HEADER_SEND_COUNT] as number;
+    const last = (count - 1) * SEND_STRIDE;
+    if (
+      count > 0 &&
+      records[last + 1] === slot &&
+      records[last] === SEND_WRITE &&
+      records[last + 2] === generation &&
+      (records[last + 3] as number) + (records[last + 4] as number) === start
+    ) {
+      records[last + 4] = (records[last + 4] as number) + length;
+    } else {
+      const at = count * SEND_STRIDE;
+      records[at] = SEND_WRITE;
+      records[at + 1] = slot;
+      records[at + 2] = generation;
+      records[at + 3] = start;
+      records[at + 4] = length;
+      header[HEADER_SEND_COUNT] = count + 1;
+    }
+    header[HEADER_SEND_CURSOR] = start + length;
+    const owed = (this.pending[slot] as number) + length;
+    this.pending[slot] = owed;
+    return owed;
+  }
+
+  /** Records something other than bytes, in order with them. */
+  control(operation: number, slot: number, generation: number, value: number): void {
+    const header = this.header;
+    if ((header[HEADER_SEND_COUNT] as number) >= SEND_RECORDS_MAX) this.flush();
+    const count = header[HEADER_SEND_COUNT] as number;
+    const at = count * SEND_STRIDE;
+    const records = this.records;
+    records[at] = operation;
+    records[at + 1] = slot;
+    records[at + 2] = generation;
+    records[at + 3] = 0;
+    records[at + 4] = value;
+    header[HEADER_SEND_COUNT] = count + 1;
+  }
+
+  /** Makes room for `count` slots of a fan-out list, 0..FANOUT_SLOTS_MAX. @returns where they start */
+  fanoutRoom(count: number): number {
+    if ((this.header[HEADER_FANOUT_CURSOR] as number) + count > FANOUT_SLOTS_MAX) this.flush();
+    return this.header[HEADER_FANOUT_CURSOR] as number;
+  }
+
+  /** Records the same bytes for the slots that were put into `fanout` at `first`. */
+  commitFanout(first: number, count: number, start: number, length: number): void {
+    const header = this.header;
+    const at = (header[HEADER_SEND_COUNT] as number) * SEND_STRIDE;
+    const records = this.records;
+    records[at] = SEND_FANOUT;
+    records[at + 1] = first;
+    records[at + 2] = 0;
+    records[at + 3] = start;
+    records[at + 4] = length;
+    records[at + 5] = count;
+    header[HEADER_SEND_COUNT] = (header[HEADER_SEND_COUNT] as number) + 1;
+    header[HEADER_SEND_CURSOR] = start + length;
+    header[HEADER_FANOUT_CURSOR] = first + count;
+  }
+}

@@ -1,0 +1,96 @@
+// The entry of the addon: exports, and the layout that TypeScript compares with its own. There are
+// no process-wide variables, since the addon is loaded by several worker threads.
+#include <node_api.h>
+
+#include "../core/error_code.h"
+#include "../core/limits.h"
+#include "../core/shared_memory.h"
+#include "bytes_js.h"
+#include "loop_wrap.h"
+
+namespace sluice {
+
+namespace {
+
+struct Constant {
+  const char* name;
+  uint32_t value;
+};
+
+// clang-format off
+constexpr Constant kLayout[] = {
+    {"slotsMax", kSlotsMax}, {"slotBits", kSlotBits},
+    {"receiveSlabBytes", kReceiveSlabBytes}, {"receiveRecordsMax", kReceiveRecordsMax},
+    {"receiveStride", kReceiveStride},
+    {"sendSlabBytes", kSendSlabBytes}, {"sendSlabSoftBytes", kSendSlabSoftBytes},
+    {"sendRecordsMax", kSendRecordsMax}, {"sendStride", kSendStride},
+    {"fanoutSlotsMax", kFanoutSlotsMax}, {"pendingBytesMax", kPendingBytesMax},
+    {"highWaterBytes", kHighWaterBytes}, {"lowWaterBytes", kLowWaterBytes},
+    {"backlogMax", static_cast<uint32_t>(kBacklogMax)}, {"wheelTickMs", kWheelTickMs},
+    {"lingerMs", kLingerMs}, {"headerWords", kHeaderWords},
+    {"headerReceiveCount", kHeaderReceiveCount}, {"headerSendCount", kHeaderSendCount},
+    {"headerSendCursor", kHeaderSendCursor}, {"headerFanoutCursor", kHeaderFanoutCursor},
+    {"headerWants", kHeaderWants}, {"headerFlushCount", kHeaderFlushCount},
+    {"headerSendCalls", kHeaderSendCalls},
+    {"wantCommit", kWantCommit}, {"wantBeforeFlush", kWantBeforeFlush},
+    {"eventOpen", kEventOpen}, {"eventData", kEventData}, {"eventEnd", kEventEnd},
+    {"eventDrain", kEventDrain}, {"eventDeadline", kEventDeadline}, {"eventClose", kEventClose},
+    {"eventListenerFailed", kEventListenerFailed},
+    {"sendWrite", kSendWrite}, {"sendFanout", kSendFanout}, {"sendEnd", kSendEnd},
+    {"sendClose", kSendClose}, {"sendReset", kSendReset}, {"sendDrop", kSendDrop},
+    {"sendPause", kSendPause}, {"sendResume", kSendResume}, {"sendDeadline", kSendDeadline},
+    {"callDeliver", kCallDeliver}, {"callCommit", kCallCommit},
+    {"callBeforeFlush", kCallBeforeFlush}, {"callClosed", kCallClosed},
+};
+// clang-format on
+
+bool ExportLayout(napi_env env, napi_value exports) {
+  napi_value layout;
+  if (napi_create_object(env, &layout) != napi_ok) return false;
+  for (const Constant& constant : kLayout) {
+    napi_value value;
+    if (napi_create_uint32(env, constant.value, &value) != napi_ok ||
+        napi_set_named_property(env, layout, constant.name, value) != napi_ok) {
+      return false;
+    }
+  }
+  return napi_set_named_property(env, exports, "layout", layout) == napi_ok;
+}
+
+bool ExportErrorNames(napi_env env, napi_value exports) {
+  napi_value names;
+  if (napi_create_object(env, &names) != napi_ok) return false;
+#define SLUICE_EXPORT_ERROR(name)                                                    \
+  {                                                                                  \
+    napi_value value;                                                                \
+    if (napi_create_int32(env, -(name), &value) != napi_ok ||                        \
+        napi_set_named_property(env, names, #name, value) != napi_ok) {              \
+      return false;                                                                  \
+    }                                                                                \
+  }
+  SLUICE_ERROR_CODES(SLUICE_EXPORT_ERROR)
+#undef SLUICE_EXPORT_ERROR
+  return napi_set_named_property(env, exports, "errorNames", names) == napi_ok;
+}
+
+}  // namespace
+
+napi_value Initialize(napi_env env, napi_value exports) {
+  napi_value unmask;
+  const napi_value loop = LoopWrap::Define(env);
+  const napi_value hmac = DefineHmacKey(env);
+  const bool complete =
+      loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
+      ExportErrorNames(env, exports) &&
+      napi_create_function(env, "unmask", NAPI_AUTO_LENGTH, JsUnmask, nullptr, &unmask) ==
+          napi_ok &&
+      napi_set_named_property(env, exports, "unmask", unmask) == napi_ok &&
+      napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
+      napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
+  if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
+  return exports;
+}
+
+}  // namespace sluice
+
+NAPI_MODULE_INIT() { return sluice::Initialize(env, exports); }

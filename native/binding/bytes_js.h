@@ -1,0 +1,14 @@
+// Functions on ranges of bytes that are worth a call from JavaScript: unmasking and signatures.
+#pragma once
+
+#include <node_api.h>
+
+namespace sluice {
+
+/** unmask(bytes, start, end, mask): true if the result is ASCII. */
+napi_value JsUnmask(napi_env env, napi_callback_info info);
+
+/** Defines the class HmacKey. @returns nullptr after an exception */
+[[nodiscard]] napi_value DefineHmacKey(napi_env env);
+
+}  // namespace sluice

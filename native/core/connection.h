@@ -1,0 +1,45 @@
+// What the engine keeps per connection. Plain state: the rules that change it are in event_loop.h.
+#pragma once
+
+#include <cstdint>
+
+#include "unique_fd.h"
+#include "write_queue.h"
+
+namespace sluice {
+
+struct Connection {
+  UniqueFd fd;
+  WriteQueue queue;
+  uint32_t slot = 0;
+  /** Never 0 for a slot that was ever used. */
+  uint32_t generation = 0;
+  /** What epoll was told last. */
+  uint32_t armed_events = 0;
+  /** The chain of this flush, indexes into EventLoop::chain_. */
+  uint32_t chain_first = UINT32_MAX;
+  uint32_t chain_last = UINT32_MAX;
+  uint32_t chain_bytes = 0;
+  uint32_t linger_bytes = 0;
+  /** Errno of a failed send; what was received before it is still delivered, then `close`. */
+  int32_t broken = 0;
+  int32_t close_error = 0;
+
+  bool in_use : 1 = false;
+  bool touched : 1 = false;
+  bool deferred : 1 = false;
+  bool closed : 1 = false;
+  bool paused : 1 = false;
+  /** Taken out of epoll, since EPOLLHUP cannot be masked while paused. */
+  bool detached : 1 = false;
+  bool read_ended : 1 = false;
+  bool end_requested : 1 = false;
+  bool close_requested : 1 = false;
+  bool reset_requested : 1 = false;
+  bool drop_requested : 1 = false;
+  bool fin_sent : 1 = false;
+  bool was_high : 1 = false;
+  bool drain_due : 1 = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,322 @@
+// The receiving half of the tick; see event_loop.h.
+#include "event_loop.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "socket_ops.h"
+
+namespace sluice {
+
+namespace {
+constexpr uint32_t AlignUp(uint32_t value) {
+  return (value + kReceiveAlignment - 1) & ~(kReceiveAlignment - 1);
+}
+}  // namespace
+
+EventLoop::EventLoop(const SharedMemory& memory, bool poison)
+    : memory_(memory), poison_(poison), slots_(memory.slots_max), wheel_(NowMs()) {
+  const auto address = reinterpret_cast<uintptr_t>(memory.receive_slab);
+  receive_origin_ = static_cast<uint32_t>(-address & (kReceiveAlignment - 1));
+}
+
+EventLoop::~EventLoop() { Close(); }
+
+int EventLoop::Open() { return poller_.Open(); }
+
+void EventLoop::Close() {
+  for (uint32_t i = 0; i < kListenersMax; ++i) CloseListener(i);
+  for (uint32_t slot = 0; slot < memory_.slots_max && slots_.live_count() > 0; ++slot) {
+    Connection* connection = slots_.Live(slot);
+    if (connection == nullptr) continue;
+    if (connection->fd.valid()) poller_.Remove(connection->fd.get());
+    slots_.Release(connection);
+  }
+  poller_.Close();
+}
+
+uint64_t EventLoop::NowMs() {
+  timespec now{};
+  (void)::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+int EventLoop::Listen(const char* host, uint16_t port, int backlog) {
+  for (uint32_t i = 0; i < kListenersMax; ++i) {
+    Listener& listener = listeners_[i];
+    if (listener.fd.valid()) continue;
+    const int fd = ListenOn(host, port, backlog);
+    if (fd < 0) return fd;
+    listener.fd.Reset(fd);
+    listener.generation++;
+    listener.resume_at_ms = 0;
+    const int error = poller_.Add(fd, EPOLLIN, MakeToken(kSlotsMax + i, listener.generation));
+    if (error != 0) {
+      listener.fd.Reset();
+      return error;
+    }
+    ++listener_count_;
+    return static_cast<int>(i);
+  }
+  return -ENOSPC;
+}
+
+int EventLoop::ListenerPort(uint32_t index) const {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
+  return LocalPort(listeners_[index].fd.get());
+}
+
+void EventLoop::CloseListener(uint32_t index) {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return;
+  Listener& listener = listeners_[index];
+  poller_.Remove(listener.fd.get());
+  listener.fd.Reset();
+  if (listener.resume_at_ms != 0) --listeners_paused_;
+  listener.resume_at_ms = 0;
+  --listener_count_;
+}
+
+void EventLoop::Wait() {
+  const int count = poller_.Wait(ready_.data(), kEventsPerWaitMax);
+  ready_next_ = 0;
+  ready_count_ = count > 0 ? static_cast<uint32_t>(count) : 0;
+  const uint64_t now = NowMs();
+  expired_.clear();
+  expired_next_ = 0;
+  wheel_.Advance(now, &expired_);
+  if (listeners_paused_ > 0) ResumeListeners(now);
+}
+
+uint64_t EventLoop::NextDeadlineMs() const {
+  uint64_t next = wheel_.earliest_ms();
+  if (listeners_paused_ == 0) return next;
+  for (const Listener& listener : listeners_) {
+    if (listener.resume_at_ms != 0) next = std::min(next, listener.resume_at_ms);
+  }
+  return next;
+}
+
+bool EventLoop::BatchHasRoom() const {
+  return record_count_ < kEventsPerBatchMax &&
+         memory_.receive_bytes - receive_cursor_ >= kReadBytesPerConnectionMax;
+}
+
+uint32_t EventLoop::Collect() {
+  record_count_ = 0;
+  receive_cursor_ = receive_origin_;
+  while (BatchHasRoom() && ready_next_ < ready_count_) CollectReady(ready_[ready_next_++]);
+  while (BatchHasRoom() && expired_next_ < expired_.size()) {
+    CollectExpired(expired_[expired_next_++]);
+  }
+  if (BatchHasRoom() && !deferred_.empty()) {
+    deferred_taken_.swap(deferred_);
+    size_t next = 0;
+    while (BatchHasRoom() && next < deferred_taken_.size()) {
+      Connection* connection = slots_.Resolve(deferred_taken_[next++]);
+      if (connection != nullptr) CollectDeferred(connection);
+    }
+    deferred_.insert(deferred_.end(), deferred_taken_.begin() + static_cast<int64_t>(next),
+                     deferred_taken_.end());
+    deferred_taken_.clear();
+  }
+  memory_.header[kHeaderReceiveCount] = static_cast<int32_t>(record_count_);
+  return record_count_;
+}
+
+void EventLoop::Delivered() {
+  if (poison_) std::memset(memory_.receive_slab, kPoisonByte, receive_cursor_);
+  memory_.header[kHeaderReceiveCount] = 0;
+  for (Connection* connection : delivered_closes_) slots_.Release(connection);
+  delivered_closes_.clear();
+}
+
+void EventLoop::PushRecord(uint32_t slot, uint32_t generation, EventKind kind, uint32_t start,
+                           uint32_t end, int32_t value, int32_t port) {
+  int32_t* record = memory_.receive_records + record_count_ * kReceiveStride;
+  record[0] = static_cast<int32_t>(slot);
+  record[1] = static_cast<int32_t>(generation);
+  record[2] = kind;
+  record[3] = static_cast<int32_t>(start);
+  record[4] = static_cast<int32_t>(end);
+  record[5] = value;
+  record[6] = port;
+  ++record_count_;
+}
+
+void EventLoop::PushEvent(const Connection& connection, EventKind kind, int32_t value) {
+  PushRecord(connection.slot, connection.generation, kind, 0, 0, value, 0);
+}
+
+void EventLoop::CollectReady(const epoll_event& event) {
+  const uint64_t token = event.data.u64;
+  const uint32_t slot = TokenSlot(token);
+  if (slot >= kSlotsMax) {
+    const uint32_t index = slot - kSlotsMax;
+    if (listeners_[index].fd.valid() && listeners_[index].generation == TokenGeneration(token)) {
+      Accept(index);
+    }
+    return;
+  }
+  Connection* connection = slots_.Resolve(token);
+  if (connection == nullptr || connection->closed || connection->detached) return;
+  if ((event.events & EPOLLOUT) != 0) SendQueue(connection);
+  if (connection->closed || connection->broken != 0) return;
+  const bool hung_up = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
+  if (!hung_up && (event.events & EPOLLIN) == 0) return;
+  if (connection->read_ended) {
+    if (!hung_up) return;
+    const int error = SocketError(connection->fd.get());
+    CloseNow(connection, error != 0 ? error : -ECONNRESET, false);
+  } else if (connection->close_requested) {
+    Discard(connection);
+  } else if (connection->paused) {
+    if (hung_up) Detach(connection);
+  } else {
+    Read(connection);
+  }
+}
+
+void EventLoop::Accept(uint32_t index) {
+  Listener& listener = listeners_[index];
+  for (uint32_t i = 0; i < kAcceptsPerTickMax; ++i) {
+    sockaddr_storage peer{};
+    const int fd = AcceptOne(listener.fd.get(), &peer);
+    if (fd >= 0) {
+      AdmitConnection(index, fd, peer);
+      continue;
+    }
+    switch (ClassifyAcceptError(fd)) {
+      case AcceptAction::kRetry:
+        continue;
+      case AcceptAction::kYield:
+        return;
+      case AcceptAction::kPause:
+        PauseListener(&listener, index);
+        return;
+      case AcceptAction::kFail:
+        CloseListener(index);
+        PushRecord(index, 0, kEventListenerFailed, 0, 0, fd, 0);
+        return;
+    }
+  }
+}
+
+void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer) {
+  UniqueFd owned(fd);
+  Connection* connection = slots_.Allocate();
+  if (connection == nullptr) {
+    PauseListener(&listeners_[index], index);
+    return;
+  }
+  const int error =
+      poller_.Add(fd, EPOLLIN, MakeToken(connection->slot, connection->generation));
+  if (error != 0) {
+    slots_.Release(connection);
+    return;
+  }
+  connection->armed_events = EPOLLIN;
+  connection->fd = std::move(owned);
+  memory_.pending[connection->slot] = 0;
+  PeerName name;
+  FormatPeer(peer, &name);
+  std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
+  PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
+             receive_cursor_ + name.length, static_cast<int32_t>(index), name.port);
+  receive_cursor_ += AlignUp(name.length);
+}
+
+void EventLoop::PauseListener(Listener* listener, uint32_t index) {
+  if (listener->resume_at_ms != 0) return;
+  const uint64_t token = MakeToken(kSlotsMax + index, listener->generation);
+  if (poller_.Modify(listener->fd.get(), 0, token) != 0) return;
+  listener->resume_at_ms = NowMs() + kAcceptPauseMs;
+  ++listeners_paused_;
+}
+
+void EventLoop::ResumeListeners(uint64_t now_ms) {
+  for (uint32_t i = 0; i < kListenersMax; ++i) {
+    Listener& listener = listeners_[i];
+    if (listener.resume_at_ms == 0 || listener.resume_at_ms > now_ms) continue;
+    const uint64_t token = MakeToken(kSlotsMax + i, listener.generation);
+    if (poller_.Modify(listener.fd.get(), EPOLLIN, token) != 0) continue;
+    listener.resume_at_ms = 0;
+    --listeners_paused_;
+  }
+}
+
+void EventLoop::Read(Connection* connection) {
+  const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
+                                    kReadBytesPerConnectionMax);
+  if (count > 0) {
+    const uint32_t end = receive_cursor_ + static_cast<uint32_t>(count);
+    PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
+    receive_cursor_ = std::min(receive_origin_ + AlignUp(end - receive_origin_),
+                               memory_.receive_bytes);
+  } else if (count == 0) {
+    connection->read_ended = true;
+    PushEvent(*connection, kEventEnd, 0);
+    if (connection->fin_sent) {
+      CloseNow(connection, 0, false);
+    } else {
+      UpdateInterest(connection);
+    }
+  } else if (count != -EAGAIN) {
+    CloseNow(connection, static_cast<int>(count), false);
+  }
+}
+
+void EventLoop::Discard(Connection* connection) {
+  const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
+                                    kReadBytesPerConnectionMax);
+  if (count > 0) {
+    connection->linger_bytes += static_cast<uint32_t>(count);
+    if (poison_) {
+      std::memset(memory_.receive_slab + receive_cursor_, kPoisonByte, static_cast<size_t>(count));
+    }
+    if (connection->linger_bytes > kLingerBytesMax) CloseNow(connection, 0, false);
+  } else if (count == 0) {
+    connection->read_ended = true;
+    if (connection->fin_sent) {
+      CloseNow(connection, 0, false);
+    } else {
+      UpdateInterest(connection);
+    }
+  } else if (count != -EAGAIN) {
+    CloseNow(connection, static_cast<int>(count), false);
+  }
+}
+
+void EventLoop::CollectExpired(uint32_t slot) {
+  Connection* connection = slots_.Live(slot);
+  if (connection == nullptr || connection->closed) return;
+  if (!connection->close_requested) {
+    PushEvent(*connection, kEventDeadline, 0);
+  } else if (connection->fin_sent) {
+    CloseNow(connection, 0, false);
+  } else {
+    CloseNow(connection, -ETIMEDOUT, true);
+  }
+}
+
+void EventLoop::CollectDeferred(Connection* connection) {
+  connection->deferred = false;
+  if (connection->broken != 0 && !connection->closed) {
+    const bool reads =
+        !connection->paused && !connection->read_ended && !connection->close_requested;
+    if (reads) Read(connection);
+    if (!connection->closed) CloseNow(connection, connection->broken, false);
+    return;
+  }
+  if (connection->closed) {
+    PushEvent(*connection, kEventClose, connection->close_error);
+    delivered_closes_.push_back(connection);
+  } else if (connection->drain_due) {
+    connection->drain_due = false;
+    PushEvent(*connection, kEventDrain, 0);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,150 @@
+// The engine without Node: sockets in, records out, and back. One tick:
+//
+//   Wait        ready events from the kernel, once per wake-up
+//   Collect  <- accept (budget), read (budget), expired deadlines, deferred drain and close
+//   |           -> up to kEventsPerBatchMax records; the caller delivers them (crossing 1)
+//   Delivered   poisons the slab in tests, releases the slots whose `close` was delivered
+//   Flush       chains the send records per slot, one sendmsg per touched slot
+//   `- again while HasMore()
+//
+// The caller runs the commit (crossing 2) between the last Delivered and the last Flush.
+// Close is a request: the descriptor goes in Flush, the record comes in the next Collect, the slot
+// is free after it was delivered.
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "limits.h"
+#include "listener.h"
+#include "poller.h"
+#include "shared_memory.h"
+#include "slot_table.h"
+#include "timer_wheel.h"
+
+namespace sluice {
+
+class EventLoop {
+ public:
+  /** @param memory borrowed, must outlive the loop. @param poison overwrite delivered bytes */
+  EventLoop(const SharedMemory& memory, bool poison);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  /** @returns 0, or a negative errno. To be called once, before anything else. */
+  [[nodiscard]] int Open();
+  /** Closes every descriptor. No records come of it. */
+  void Close();
+  /** Readable when Wait would find something. Borrowed. */
+  [[nodiscard]] int fd() const { return poller_.fd(); }
+
+  /** @returns a listener's index, or a negative errno. Host: numeric. */
+  [[nodiscard]] int Listen(const char* host, uint16_t port, int backlog);
+  [[nodiscard]] int ListenerPort(uint32_t index) const;
+  void CloseListener(uint32_t index);
+
+  void Wait();
+  /** Fills the receive records. @returns their number, 0 when the wake-up is used up */
+  [[nodiscard]] uint32_t Collect();
+  void Delivered();
+  /** Sends what the send records say and resets their cursors. */
+  void Flush();
+
+  /** True while this wake-up still has something to collect. */
+  [[nodiscard]] bool HasMore() const {
+    return ready_next_ < ready_count_ || expired_next_ < expired_.size() || !deferred_.empty();
+  }
+  [[nodiscard]] bool HasSendRecords() const { return memory_.header[kHeaderSendCount] > 0; }
+  /** Moment (NowMs) at which Wait has something to do without the kernel; TimerWheel::kNever if none. */
+  [[nodiscard]] uint64_t NextDeadlineMs() const;
+  /** Listeners and connections that are not closed and delivered. */
+  [[nodiscard]] uint32_t open_count() const { return listener_count_ + slots_.live_count(); }
+
+  /** Monotonic, coarse. */
+  [[nodiscard]] static uint64_t NowMs();
+
+ private:
+  struct ChainEntry {
+    uint32_t start;
+    uint32_t length;
+    uint32_t next;
+    uint32_t record;
+  };
+
+  // event_loop.cc: receiving.
+  void CollectReady(const epoll_event& event);
+  void Accept(uint32_t index);
+  void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
+  void PauseListener(Listener* listener, uint32_t index);
+  void ResumeListeners(uint64_t now_ms);
+  void Read(Connection* connection);
+  void Discard(Connection* connection);
+  void CollectExpired(uint32_t slot);
+  void CollectDeferred(Connection* connection);
+  void PushRecord(uint32_t slot, uint32_t generation, EventKind kind, uint32_t start, uint32_t end,
+                  int32_t value, int32_t port);
+  void PushEvent(const Connection& connection, EventKind kind, int32_t value);
+  [[nodiscard]] bool BatchHasRoom() const;
+
+  // event_loop_flush.cc: sending.
+  void ChainRecords(uint32_t count);
+  void ApplyRecord(const int32_t* record, uint32_t index);
+  void ApplyControl(const int32_t* record, Connection* connection);
+  void ChainFanout(const int32_t* record, uint32_t index);
+  void Chain(Connection* connection, uint32_t start, uint32_t length, uint32_t record);
+  void Touch(Connection* connection);
+  void SendTouched(Connection* connection);
+  void SendChain(Connection* connection);
+  void QueueChain(Connection* connection, uint32_t entry, uint32_t skip);
+  void SendQueue(Connection* connection);
+  void ResetSendCursors();
+
+  // event_loop_close.cc: states of one connection.
+  void AfterSend(Connection* connection);
+  void FinishWriting(Connection* connection);
+  void Break(Connection* connection, int error);
+  void CloseNow(Connection* connection, int error, bool reset);
+  void Defer(Connection* connection);
+  void UpdateInterest(Connection* connection);
+  void Detach(Connection* connection);
+  void Reattach(Connection* connection);
+  void SetPaused(Connection* connection, bool paused);
+
+  [[nodiscard]] uint32_t WantedEvents(const Connection& connection) const;
+
+  SharedMemory memory_;
+  bool poison_;
+  Poller poller_;
+  SlotTable slots_;
+  TimerWheel wheel_;
+  std::array<Listener, kListenersMax> listeners_;
+  uint32_t listener_count_ = 0;
+  uint32_t listeners_paused_ = 0;
+
+  std::array<epoll_event, kEventsPerWaitMax> ready_;
+  uint32_t ready_next_ = 0;
+  uint32_t ready_count_ = 0;
+  std::vector<uint32_t> expired_;
+  size_t expired_next_ = 0;
+  /** Tokens of connections that owe a drain or a close record. */
+  std::vector<uint64_t> deferred_;
+  std::vector<uint64_t> deferred_taken_;
+  std::vector<Connection*> delivered_closes_;
+
+  uint32_t record_count_ = 0;
+  uint32_t receive_cursor_ = 0;
+  /** First offset of the slab whose address is aligned. */
+  uint32_t receive_origin_ = 0;
+
+  std::vector<ChainEntry> chain_;
+  std::vector<Connection*> touched_;
+  /** Per send record of this flush: the bytes that several slow connections owe, copied once. */
+  std::vector<Block*> shared_blocks_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,114 @@
+// How one connection ends, and what epoll is asked for meanwhile. See event_loop.h.
+//
+//   open --end()--> FIN after the queue; reading goes on; closed when the peer's FIN is there, too
+//   open --close()--> queue, FIN, input discarded (bounded) until the peer's FIN --> closed
+//   open --reset(), error--> closed
+//   closed --Collect--> `close` record --Delivered--> slot free
+#include <cerrno>
+
+#include "event_loop.h"
+#include "socket_ops.h"
+
+namespace sluice {
+
+void EventLoop::AfterSend(Connection* connection) {
+  if (connection->closed) return;
+  const uint32_t owed = connection->queue.size();
+  memory_.pending[connection->slot] = static_cast<int32_t>(owed);
+  if (owed >= kHighWaterBytes) connection->was_high = true;
+  if (connection->was_high && owed < kLowWaterBytes) {
+    connection->was_high = false;
+    connection->drain_due = true;
+    Defer(connection);
+  }
+  if (connection->drop_requested) {
+    CloseNow(connection, 0, false);
+    return;
+  }
+  if (owed == 0 && connection->broken == 0) FinishWriting(connection);
+  if (!connection->closed) UpdateInterest(connection);
+}
+
+void EventLoop::FinishWriting(Connection* connection) {
+  if (!connection->end_requested && !connection->close_requested) return;
+  if (!connection->fin_sent) {
+    ShutdownWrite(connection->fd.get());
+    connection->fin_sent = true;
+    if (connection->close_requested) wheel_.Set(connection->slot, NowMs() + kLingerMs);
+  }
+  if (connection->read_ended) CloseNow(connection, 0, false);
+}
+
+void EventLoop::Break(Connection* connection, int error) {
+  connection->broken = error;
+  connection->queue.Clear();
+  memory_.pending[connection->slot] = 0;
+  Defer(connection);
+}
+
+void EventLoop::CloseNow(Connection* connection, int error, bool reset) {
+  if (connection->closed) return;
+  if (reset) ResetOnClose(connection->fd.get());
+  if (!connection->detached) poller_.Remove(connection->fd.get());
+  connection->fd.Reset();
+  connection->queue.Clear();
+  wheel_.Cancel(connection->slot);
+  memory_.pending[connection->slot] = 0;
+  connection->closed = true;
+  connection->close_error = error;
+  Defer(connection);
+}
+
+void EventLoop::Defer(Connection* connection) {
+  if (connection->deferred) return;
+  connection->deferred = true;
+  deferred_.push_back(MakeToken(connection->slot, connection->generation));
+}
+
+uint32_t EventLoop::WantedEvents(const Connection& connection) const {
+  const bool reads = !connection.read_ended && (connection.close_requested || !connection.paused);
+  return (reads ? EPOLLIN : 0U) | (connection.queue.empty() ? 0U : EPOLLOUT);
+}
+
+void EventLoop::UpdateInterest(Connection* connection) {
+  if (connection->detached) return;
+  const uint32_t wanted = WantedEvents(*connection);
+  if (wanted == connection->armed_events) return;
+  const uint64_t token = MakeToken(connection->slot, connection->generation);
+  const int error = poller_.Modify(connection->fd.get(), wanted, token);
+  connection->armed_events = wanted;
+  if (error != 0) Break(connection, error);
+}
+
+void EventLoop::Detach(Connection* connection) {
+  if (!connection->queue.empty()) {
+    SendQueue(connection);
+    if (connection->closed || connection->broken != 0) return;
+  }
+  poller_.Remove(connection->fd.get());
+  connection->detached = true;
+}
+
+void EventLoop::Reattach(Connection* connection) {
+  const uint32_t wanted = WantedEvents(*connection);
+  const uint64_t token = MakeToken(connection->slot, connection->generation);
+  const int error = poller_.Add(connection->fd.get(), wanted, token);
+  if (error != 0) {
+    Break(connection, error);
+    return;
+  }
+  connection->detached = false;
+  connection->armed_events = wanted;
+}
+
+void EventLoop::SetPaused(Connection* connection, bool paused) {
+  if (connection->paused == paused || connection->broken != 0) return;
+  connection->paused = paused;
+  if (!paused && connection->detached) {
+    Reattach(connection);
+  } else {
+    UpdateInterest(connection);
+  }
+}
+
+}  // namespace sluice

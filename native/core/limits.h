@@ -1,0 +1,55 @@
+// Every bound of the engine, with its unit in the name. lib/native/layout.ts repeats those that
+// TypeScript needs; a test compares the two through the addon's `layout` export.
+#pragma once
+
+#include <cstdint>
+
+namespace sluice {
+
+inline constexpr uint32_t kSlotBits = 20;
+/** Connections per loop. A token is generation << 32 | slot. */
+inline constexpr uint32_t kSlotsMax = 1U << kSlotBits;
+inline constexpr uint32_t kGenerationMax = 0x7fffffff;
+inline constexpr uint32_t kListenersMax = 64;
+inline constexpr int kBacklogMax = 65535;
+
+/** Ready events taken from the kernel per wake-up. */
+inline constexpr uint32_t kEventsPerWaitMax = 256;
+/** Records per crossing into JavaScript; one source may add kAcceptsPerTickMax on top. */
+inline constexpr uint32_t kEventsPerBatchMax = 64;
+inline constexpr uint32_t kAcceptsPerTickMax = 64;
+inline constexpr uint32_t kReceiveRecordsMax = kEventsPerBatchMax + kAcceptsPerTickMax + 8;
+inline constexpr uint32_t kSendRecordsMax = 16 * 1024;
+inline constexpr uint32_t kFanoutSlotsMax = 256 * 1024;
+
+inline constexpr uint32_t kReadBytesPerConnectionMax = 128 * 1024;
+inline constexpr uint32_t kReceiveSlabBytes = 512 * 1024;
+/** Reads start at multiples of this: a copy to a slightly higher page offset is 15 times slower. */
+inline constexpr uint32_t kReceiveAlignment = 64;
+/** Only touched pages cost memory; those above kSendSlabSoftBytes are given back after a flush. */
+inline constexpr uint32_t kSendSlabBytes = 64 * 1024 * 1024;
+inline constexpr uint32_t kSendSlabSoftBytes = 1024 * 1024;
+inline constexpr uint32_t kIovecsPerSendMax = 64;
+inline constexpr uint32_t kPendingBytesMax = 256 * 1024 * 1024;
+
+/** onDrain comes when pending bytes fall below the low mark after having reached the high one. */
+inline constexpr uint32_t kHighWaterBytes = 64 * 1024;
+inline constexpr uint32_t kLowWaterBytes = 16 * 1024;
+
+/** After our FIN: how long, and how much, input is discarded before close(2). */
+inline constexpr uint32_t kLingerMs = 2000;
+inline constexpr uint32_t kLingerBytesMax = 64 * 1024 * 1024;
+/** After close(): how long the bytes that are still queued may take. */
+inline constexpr uint32_t kCloseFlushMs = 10000;
+/** Out of descriptors: how long a listener rests. */
+inline constexpr uint32_t kAcceptPauseMs = 100;
+
+inline constexpr uint32_t kWheelTickMs = 32;
+inline constexpr uint32_t kWheelBuckets = 1024;
+
+/** Commit crossings per tick; appends made later wait for the next tick. */
+inline constexpr int kCommitRoundsMax = 2;
+
+inline constexpr uint8_t kPoisonByte = 0xdd;
+
+}  // namespace sluice

@@ -1,0 +1,51 @@
+// System calls on stream sockets: EINTR is handled here, errors come back as negative errno.
+// No policy and no state.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice {
+
+/** A numeric address as text, and its port. */
+struct PeerName {
+  char text[64];
+  uint32_t length;
+  uint16_t port;
+};
+
+/** Bytes read, 0 at the end of the stream, or a negative errno (-EAGAIN: nothing there). */
+[[nodiscard]] int64_t ReceiveSome(int fd, uint8_t* into, size_t capacity);
+
+/** Bytes taken by the kernel, or a negative errno (-EAGAIN: full). Never raises SIGPIPE. */
+[[nodiscard]] int64_t SendSome(int fd, const iovec* pieces, uint32_t count);
+
+/** The connection's descriptor (non-blocking, close-on-exec), or a negative errno. */
+[[nodiscard]] int AcceptOne(int listener, sockaddr_storage* peer);
+
+/** Sends FIN after what the kernel holds. A peer that is gone is not an error here. */
+void ShutdownWrite(int fd);
+
+/** Makes the coming close(2) send RST and drop what the kernel holds. */
+void ResetOnClose(int fd);
+
+/** The pending error of a socket as a negative errno, or 0. */
+[[nodiscard]] int SocketError(int fd);
+
+/** An IPv4 address inside IPv6 is written as IPv4. */
+void FormatPeer(const sockaddr_storage& peer, PeerName* name);
+
+/**
+ * Binds and listens, always with SO_REUSEPORT; '::' takes IPv4, too.
+ * @param host numeric IPv4 or IPv6 address
+ * @returns the descriptor, or a negative errno (-EINVAL: not an address)
+ */
+[[nodiscard]] int ListenOn(const char* host, uint16_t port, int backlog);
+
+/** The port that a socket is bound to, or a negative errno. */
+[[nodiscard]] int LocalPort(int fd);
+
+}  // namespace sluice
