@@ -11,7 +11,6 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import { pageOf } from '../base/ids.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { ConversationState } from './conversation.ts';
 import { currentOf, findOutbox, isProven } from './fold-outbox.ts';
@@ -23,13 +22,14 @@ import {
   concludingRecord,
   isPending,
   nextWork,
-  reasonOf,
 } from './outbox-call.ts';
 import { metadataOf } from './outbox-content.ts';
+import { OutboxGates } from './outbox-gates.ts';
 import { OUTBOX_LIMITS, type OutboxLimits } from './outbox-limits.ts';
 import { OutboxPaces } from './outbox-paces.ts';
-import { PageGate, type Pause } from './outbox-page.ts';
+import type { PageGate, Pause } from './outbox-page.ts';
 import { OUTCOME_UNKNOWN, type Split, sendingRecord } from './outbox-records.ts';
+import { newThread, type Thread } from './outbox-thread.ts';
 import { OutboxTimers } from './outbox-timers.ts';
 import type { AppendPort, DeskNewRecord, PostOutcome, PostPort } from './ports.ts';
 import type { DeskRecord, Person } from './records.ts';
@@ -57,21 +57,6 @@ export interface OutboxOptions {
   readonly log?: Log;
 }
 
-/** A conversation that the clerk is busy with, or waits for. */
-interface Thread {
-  readonly conversation: string;
-  readonly page: string;
-  readonly user: string;
-  /** An append or a call of it is under way; nothing else is begun for it. */
-  isBusy: boolean;
-  /** Set while its call is open at Meta. */
-  call: Call | undefined;
-  /** A confirmation by echo that is being stored before the answer came. */
-  confirming: Promise<void> | undefined;
-  /** When the echo of a call without recorded outcome is given up. */
-  echoUntil: number | undefined;
-}
-
 export class Outbox {
   readonly sender: string;
   readonly #options: OutboxOptions;
@@ -80,9 +65,8 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #random: () => number;
   readonly #timers: OutboxTimers;
-  readonly #alarms: OutboxAlarms;
   readonly #threads = new Map<string, Thread>();
-  readonly #gates = new Map<string, PageGate>();
+  readonly #gates: OutboxGates;
   readonly #paces: OutboxPaces;
   readonly #appender: OutboxAppender;
   /** Pages that have somebody in line but found all call slots taken. */
@@ -102,7 +86,13 @@ export class Outbox {
     this.#timers = new OutboxTimers(options.clock);
     this.#paces = new OutboxPaces(this.#limits);
     this.#appender = new OutboxAppender(options.append, this.#timers, this.#limits, this.#log);
-    this.#alarms = new OutboxAlarms(options.states, (record) => this.#appendAside(record));
+    this.#gates = new OutboxGates({
+      clock: this.#clock,
+      limits: this.#limits,
+      random: this.#random,
+      alarms: new OutboxAlarms(options.states, (record) => this.#appendAside(record)),
+      log: this.#log,
+    });
   }
 
   /** Calls to Meta that are open. */
@@ -117,9 +107,7 @@ export class Outbox {
 
   /** Pages that send nothing now, why, and until when. */
   get pauses(): readonly Pause[] {
-    return [...this.#gates.values()]
-      .map((gate) => gate.pause)
-      .filter((pause) => pause !== undefined);
+    return this.#gates.pauses;
   }
 
   /** Takes up what earlier processes left. Call once, when the states are folded to the journal's head. */
@@ -188,15 +176,7 @@ export class Outbox {
     }
     const state = this.#options.states.get(conversation);
     if (state === undefined || state.user === '' || currentOf(state) === undefined) return;
-    const thread: Thread = {
-      conversation,
-      page: pageOf(conversation),
-      user: state.user,
-      isBusy: false,
-      call: undefined,
-      confirming: undefined,
-      echoUntil: undefined,
-    };
+    const thread = newThread(state);
     this.#threads.set(conversation, thread);
     this.#step(thread);
   }
@@ -241,7 +221,7 @@ export class Outbox {
       this.#stepLater(thread, waitMs);
       return;
     }
-    const gate = this.#gateOf(thread);
+    const gate = this.#gates.open(thread.page, this.#messageOf(thread, call.message));
     gate.add(thread.conversation, call.lane);
     this.#pump(thread.page);
   }
@@ -280,7 +260,7 @@ export class Outbox {
     } finally {
       this.#inFlight--;
     }
-    const pausedUntil = this.#hear(gate, isProbe, outcome);
+    const pausedUntil = this.#gates.hear(gate, isProbe, outcome);
     if (outcome !== undefined) await this.#conclude(thread, call, outcome, pausedUntil);
     this.#leave(thread);
   }
@@ -314,24 +294,6 @@ export class Outbox {
     } finally {
       thread.call = undefined;
     }
-  }
-
-  /** What an answer says of the Page. @returns until when the Page is paused by it, else 0 */
-  #hear(gate: PageGate, isProbe: boolean, outcome: PostOutcome | undefined): number {
-    const now = this.#clock.now();
-    const policy = outcome?.outcome === 'refused' ? outcome.policy : undefined;
-    let until = 0;
-    if (outcome?.outcome === 'sent' || policy === 'fail') {
-      if (gate.endWell(now, isProbe)) this.#alarms.clear(gate.page, now);
-    } else if (outcome?.outcome === 'refused' && policy === 'pausePage') {
-      const why = reasonOf(outcome);
-      until = gate.endPaused(now, isProbe, why, outcome.retryAfterMs);
-      if (why !== 'limit') this.#alarms.raise(gate.page, why, outcome.error.message, now);
-      this.#log.warn({ page: gate.page, why, until }, 'Sending for this Page is paused.');
-    } else {
-      gate.endSilent(now, isProbe, outcome !== undefined);
-    }
-    return until;
   }
 
   async #conclude(
@@ -400,22 +362,6 @@ export class Outbox {
       this.#starved.delete(page);
       this.#pump(page);
     }
-  }
-
-  #gateOf(thread: Thread): PageGate {
-    const { page } = thread;
-    let gate = this.#gates.get(page);
-    if (gate === undefined) {
-      gate = new PageGate(page, this.#limits, this.#random, this.#clock.monotonicMs());
-      const why = this.#alarms.raisedOf(page);
-      if (why !== undefined) gate.recoverPause(this.#clock.now(), why);
-      this.#gates.set(page, gate);
-    }
-    const state = this.#options.states.get(thread.conversation);
-    const message = state === undefined ? undefined : currentOf(state);
-    const until = message?.deferred === 'page' ? (message.notBefore ?? 0) : 0;
-    if (until > this.#clock.now()) gate.recoverPause(until, gate.pause?.why ?? 'limit');
-    return gate;
   }
 
   #paceOf(thread: Thread): TokenBucket {
