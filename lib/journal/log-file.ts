@@ -12,6 +12,7 @@ import {
   type SqliteModule,
   type SqlRow,
   type Statement,
+  TRUNCATE_WAL,
   textOf,
 } from './sqlite.ts';
 
@@ -171,6 +172,7 @@ export class LogFile {
   close(): void {
     try {
       this.#setMeta('clean', '1');
+      this.#database.exec(TRUNCATE_WAL);
     } finally {
       this.#database.close();
     }

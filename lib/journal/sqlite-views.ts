@@ -6,12 +6,14 @@ import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import {
+  allRows,
   type Database,
   isDamaged,
   type SqliteModule,
   type SqlRow,
   type SqlValue,
   type Statement,
+  TRUNCATE_WAL,
 } from './sqlite.ts';
 import type { ViewQuery, ViewRow, Views } from './types.ts';
 import {
@@ -113,6 +115,11 @@ export class SqliteViews implements Views {
     await this.#checkpointDone;
     this.#worker?.postMessage({});
     await this.#workerEnd;
+    try {
+      if (!this.#isDamaged) this.#database.exec(TRUNCATE_WAL);
+    } catch (error) {
+      this.#parts.log.warn({ error: String(error) }, 'The views could not be closed cleanly.');
+    }
     this.#database.close();
   }
 
@@ -202,7 +209,7 @@ export class SqliteViews implements Views {
 
   #all(statement: Statement, values: readonly SqlValue[]): readonly SqlRow[] {
     try {
-      return statement.all(...values);
+      return allRows(statement, values);
     } catch (error) {
       throw isDamaged(error) ? this.#damaged(error) : error;
     }

@@ -16,6 +16,8 @@ export interface Statement {
 /**
  * An open database. Whoever opens it holds it in a field for as long as any of its statements is used: the
  * package for Node 20 crashes when the database is collected before them. Close it before the process exits.
+ * That package cannot finalize a statement, so `close` lets go of the file only when its statements are
+ * collected: whoever closes does first what SQLite's last close would do (TRUNCATE_WAL).
  */
 export interface Database {
   readonly isTransaction: boolean;
@@ -23,6 +25,9 @@ export interface Database {
   prepare(sql: string): Statement;
   close(): void;
 }
+
+/** Moves the write-ahead log into the database, so that the file alone is whole. */
+export const TRUNCATE_WAL = 'PRAGMA wal_checkpoint(TRUNCATE)';
 
 export interface SqliteModule {
   /** What `require` of any thread loads it by. */
@@ -86,6 +91,19 @@ const SQLITE_IOERR_CORRUPTFS = 8458;
 export function resultCodeOf(error: unknown): number {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
   return typeof error.errcode === 'number' ? error.errcode : 0;
+}
+
+/**
+ * All rows of a query. The package's `all` throws errors without a result code, its `get` has one: after
+ * a failure the first row is asked for again to learn it.
+ */
+export function allRows(statement: Statement, values: readonly SqlValue[]): readonly SqlRow[] {
+  try {
+    return statement.all(...values);
+  } catch (error) {
+    if (resultCodeOf(error) === 0) statement.get(...values);
+    throw error;
+  }
 }
 
 /** True when the file is not a database, or a damaged one. */
