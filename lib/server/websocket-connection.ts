@@ -149,8 +149,8 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   }
 
   onClose(): void {
-    this.#leave();
     this.#session.gone();
+    this.#context.forget(this);
   }
 
   onFailure(_connection: Connection, error: unknown): void {
@@ -217,10 +217,5 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
 
   onError(error: unknown): void {
     this.#context.report(error);
-  }
-
-  #leave(): void {
-    this.#context.connections.delete(this);
-    this.#context.topics.leaveAll(this);
   }
 }

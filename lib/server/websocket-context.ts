@@ -39,6 +39,15 @@ export class RunQueue implements TickTask {
   }
 }
 
+export interface ContextOptions {
+  readonly loop: Loop;
+  readonly unmaskNative?: UnmaskNative | undefined;
+  /** Gets what handlers throw; what it throws itself is raised as uncaught. */
+  readonly onError: (error: unknown) => void;
+  /** A connection has left `connections`. */
+  readonly onGone: () => void;
+}
+
 export class WebSocketContext {
   readonly encoder: FrameEncoder;
   readonly unmasker: Unmasker;
@@ -48,24 +57,30 @@ export class WebSocketContext {
   readonly connections = new Set<WebSocketConnection>();
   /** New handshakes are refused with 503. */
   isClosing = false;
-  readonly #onError: (error: unknown) => void;
+  readonly #options: ContextOptions;
 
-  /** @param onError gets what handlers throw; what it throws itself is raised as uncaught */
-  constructor(loop: Loop, onError: (error: unknown) => void, unmaskNative?: UnmaskNative) {
+  constructor(options: ContextOptions) {
+    const { loop } = options;
     this.encoder = new FrameEncoder(loop.sendSlab);
-    this.unmasker = new Unmasker(unmaskNative);
+    this.unmasker = new Unmasker(options.unmaskNative);
     this.runs = new RunQueue(loop);
     this.topics = new Topics(loop, this.runs);
-    this.#onError = onError;
+    this.#options = options;
   }
 
   /** Reports a handler's error. Never throws. */
   report(error: unknown): void {
     try {
-      this.#onError(error);
+      this.#options.onError(error);
     } catch (second) {
       raiseUncaught(second);
     }
+  }
+
+  /** The connection is gone: nothing may keep it. */
+  forget(connection: WebSocketConnection): void {
+    this.topics.leaveAll(connection);
+    if (this.connections.delete(connection)) this.#options.onGone();
   }
 }
 

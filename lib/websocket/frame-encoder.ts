@@ -16,6 +16,10 @@ export const SERVER_HEADER_BYTES_MAX = 10;
 /** Above this size a frame is written in two calls rather than into one reserved range. */
 export const RESERVE_BYTES_MAX = 64 * 1024;
 
+/** Longest payload; a longer one is refused before anything of it is written. */
+export const SEND_BYTES_MAX = 64 * 1024 * 1024;
+
+const ENOBUFS = -105;
 const FINAL = 0x80;
 const TWO_POW_32 = 4_294_967_296;
 
@@ -75,8 +79,9 @@ export class FrameEncoder {
   text(port: FramePort, text: string): number {
     const length = Buffer.byteLength(text);
     const total = headerLength(length) + length;
-    const start = total <= RESERVE_BYTES_MAX ? port.reserve(total) : -1;
-    if (start < 0) return this.#large(port, OPCODE.text, Buffer.from(text));
+    if (total > RESERVE_BYTES_MAX) return this.#large(port, OPCODE.text, Buffer.from(text));
+    const start = port.reserve(total);
+    if (start < 0) return start;
     writeText(this.#slab, writeHeader(this.#slab, start, OPCODE.text, length), text, length);
     return port.commit(total);
   }
@@ -85,8 +90,9 @@ export class FrameEncoder {
   bytes(port: FramePort, opcode: number, payload: Uint8Array): number {
     const { length } = payload;
     const total = headerLength(length) + length;
-    const start = total <= RESERVE_BYTES_MAX ? port.reserve(total) : -1;
-    if (start < 0) return this.#large(port, opcode, payload);
+    if (total > RESERVE_BYTES_MAX) return this.#large(port, opcode, payload);
+    const start = port.reserve(total);
+    if (start < 0) return start;
     this.#slab.set(payload, writeHeader(this.#slab, start, opcode, length));
     return port.commit(total);
   }
@@ -94,12 +100,13 @@ export class FrameEncoder {
   /** Writes `length` characters that are all below U+0100, e.g. a run of frames. */
   latin1(port: FramePort, text: string): number {
     const start = port.reserve(text.length);
-    if (start < 0) return port.write(Buffer.from(text, 'latin1'));
+    if (start < 0) return start;
     asFastBuffer(this.#slab).latin1Write(text, start, text.length);
     return port.commit(text.length);
   }
 
   #large(port: FramePort, opcode: number, payload: Uint8Array): number {
+    if (payload.length > SEND_BYTES_MAX) return ENOBUFS;
     const header = Buffer.allocUnsafe(headerLength(payload.length));
     writeHeader(header, 0, opcode, payload.length);
     const refused = port.write(header);

@@ -152,8 +152,12 @@ export class Session implements FrameSink {
   /** Bytes of the peer, borrowed. Throws what a handler throws; the caller then calls fail(). */
   receive(bytes: Buffer, start: number, end: number): void {
     this.#isActive = true;
+    const wasPaused = this.#isPaused;
     const at = this.#parser.push(bytes, start, end);
-    if (at < end) this.#keep(bytes.subarray(at, end));
+    if (at === end) return;
+    this.#keep(bytes.subarray(at, end));
+    // Who had the connection before may have resumed it.
+    if (wasPaused) this.#port.pause();
   }
 
   /** The peer sent FIN. Without a close frame before it that is an abnormal end. */

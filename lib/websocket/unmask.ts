@@ -3,9 +3,9 @@
 
 /**
  * The native routine. @param mask the four mask bytes as a little-endian word: byte i of the range is
- * XORed with bits 8*(i%4).. of it. @returns a number that is not 0 when some unmasked byte is >= 0x80
+ * XORed with bits 8*(i%4).. of it. @returns true when every unmasked byte is below 0x80
  */
-export type UnmaskNative = (bytes: Buffer, start: number, end: number, mask: number) => number;
+export type UnmaskNative = (bytes: Buffer, start: number, end: number, mask: number) => boolean;
 
 /**
  * From this length on the native routine wins. Measured by test/bench-like runs of this file on a
@@ -35,7 +35,7 @@ export class Unmasker {
   /** @returns 0 when every unmasked byte is below 0x80 */
   unmask(bytes: Buffer, start: number, end: number, mask: number): number {
     if (this.#native !== undefined && end - start >= UNMASK_NATIVE_BYTES_MIN) {
-      return this.#native(bytes, start, end, mask);
+      return this.#native(bytes, start, end, mask) ? 0 : 1;
     }
     if (bytes !== this.#buffer) this.#look(bytes);
     const view = this.#view;

@@ -48,7 +48,7 @@ describe('unmask', () => {
     const calls: number[] = [];
     const unmasker = new Unmasker((_bytes, start, end) => {
       calls.push(end - start);
-      return 0;
+      return true;
     });
     const bytes = Buffer.alloc(200);
     for (const length of [

@@ -322,14 +322,21 @@ describe('pause and resume', () => {
     ]);
   });
 
-  test('bytes that still come while paused are kept behind', async () => {
+  test('bytes that still come while paused are kept behind, and reading is paused again', async () => {
     const rig = openRig();
     rig.react = (text) => (text === 'a' ? rig.session.pause() : undefined);
     rig.feedText('a', 'b');
     rig.feedText('c');
     rig.session.resume();
     await settle();
-    expect(rig.take()).toEqual(['text a', 'port.pause', 'text b', 'text c', 'port.resume']);
+    expect(rig.take()).toEqual([
+      'text a',
+      'port.pause',
+      'port.pause',
+      'text b',
+      'text c',
+      'port.resume',
+    ]);
   });
 
   test('a throw during the replay fails the session', async () => {

@@ -1,0 +1,66 @@
+// Checks and completes what createServer is given, before anything is opened.
+
+import { SluiceError } from '../base/errors.ts';
+import { HTTP_LIMITS, type HttpLimits } from './http-application.ts';
+import type { ServerOptions, WebSocketRoute } from './types.ts';
+
+const PORT_MAX = 65_535;
+/** Node's timers and the native wheel count milliseconds in 31 bits. */
+const DURATION_MS_MAX = 0x7fffffff;
+/** Longest body or message that may be asked for. */
+const BYTES_MAX = 0x3fffffff;
+/** With the longest frame that is sent on top it stays below what the loop queues per connection. */
+const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** @throws SluiceError ERR_ARG_RANGE for a number that is no whole number of its range */
+export function checkServerOptions(options: ServerOptions): void {
+  checkRange('port', options.port, 0, PORT_MAX);
+  checkRange('backlog', options.backlog, 1, PORT_MAX);
+  for (const name of [
+    'headBytesMax',
+    'headerCountMax',
+    'bodyBytesMax',
+    'messageBytesMax',
+  ] as const) {
+    checkRange(name, options[name], 1, BYTES_MAX);
+  }
+  checkRange('queueBytes', options.queueBytes, 1, QUEUE_BYTES_MAX);
+  for (const name of DURATIONS) checkRange(name, options[name], 1, DURATION_MS_MAX);
+}
+
+/** @throws SluiceError ERR_ARG_RANGE as above */
+export function checkRouteOptions(
+  route: Pick<WebSocketRoute, 'messageBytesMax' | 'queueBytes' | 'idleTimeoutMs'>,
+): void {
+  checkRange('messageBytesMax', route.messageBytesMax, 1, BYTES_MAX);
+  checkRange('queueBytes', route.queueBytes, 1, QUEUE_BYTES_MAX);
+  checkRange('idleTimeoutMs', route.idleTimeoutMs, 0, DURATION_MS_MAX);
+}
+
+/** The bounds of HTTP: the server's where it names them, else the defaults. */
+export function httpLimitsOf(options: ServerOptions): HttpLimits {
+  return {
+    ...HTTP_LIMITS,
+    headBytesMax: options.headBytesMax ?? HTTP_LIMITS.headBytesMax,
+    headerCountMax: options.headerCountMax ?? HTTP_LIMITS.headerCountMax,
+    bodyBytesMax: options.bodyBytesMax ?? HTTP_LIMITS.bodyBytesMax,
+    headTimeoutMs: options.headTimeoutMs ?? HTTP_LIMITS.headTimeoutMs,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? HTTP_LIMITS.bodyTimeoutMs,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? HTTP_LIMITS.keepAliveTimeoutMs,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? HTTP_LIMITS.handshakeTimeoutMs,
+  };
+}
+
+const DURATIONS = [
+  'headTimeoutMs',
+  'bodyTimeoutMs',
+  'keepAliveTimeoutMs',
+  'handshakeTimeoutMs',
+  'closeTimeoutMs',
+] as const;
+
+function checkRange(name: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined) return;
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new SluiceError('ERR_ARG_RANGE', `${name} is a whole number from ${least} to ${most}.`);
+}

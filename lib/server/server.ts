@@ -1,0 +1,247 @@
+// createServer: HTTP and WebSocket routes on one port of one loop. Every connection begins as HTTP; an
+// upgrade hands it to a WebSocketConnection. Owns the listener, the lists of both kinds, and the end.
+
+import { systemClock } from '../base/clock.ts';
+import { SluiceError } from '../base/errors.ts';
+import { PathTable } from '../http/path-table.ts';
+import { unmaskNative } from '../native/bytes.ts';
+import { HIGH_WATER_BYTES } from '../native/layout.ts';
+import { createLoop } from '../net/event-loop.ts';
+import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
+import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
+import type { UnmaskNative } from '../websocket/unmask.ts';
+import type { HttpApplication, HttpLimits } from './http-application.ts';
+import { TrustedProxies } from './http-client-address.ts';
+import { HttpConnection } from './http-connection.ts';
+import type { UpgradeExchange } from './http-upgrade.ts';
+import { HttpRequest } from './request.ts';
+import { Router } from './router.ts';
+import { checkRouteOptions, checkServerOptions, httpLimitsOf } from './server-options.ts';
+import type {
+  PublishResult,
+  RouteHandler,
+  SendOptions,
+  Server,
+  ServerOptions,
+  WebSocketRoute,
+} from './types.ts';
+import { raiseUncaught, WebSocketContext } from './websocket-context.ts';
+import { WEBSOCKET_LIMITS } from './websocket-limits.ts';
+import { type ResolvedRoute, resolveRoute, upgradeToWebSocket } from './websocket-route.ts';
+
+/** What a server stands on. */
+export interface ServerGround {
+  readonly loop: Loop;
+  /** Pending bytes from which on the loop will report a drain. Default: the native engine's. */
+  readonly highWaterBytes?: number;
+  readonly unmaskNative?: UnmaskNative;
+  /** Called when the server has closed: who made the loop closes it. */
+  readonly release?: () => Promise<void>;
+}
+
+/**
+ * A server on a loop of its own, which close() closes.
+ * @throws SluiceError ERR_ARG_RANGE for options out of range, ERR_NATIVE_MISSING without the addon
+ */
+export function createServer(options: ServerOptions = {}): Server {
+  checkServerOptions(options);
+  const loop = createLoop();
+  return new LoopServer({ loop, unmaskNative, release: () => loop.close() }, options);
+}
+
+/** A server on a loop that lives on after it: for programs that also commit or write in its ticks. */
+export function createServerOn(loop: Loop, options: ServerOptions = {}): Server {
+  return new LoopServer({ loop, unmaskNative }, options);
+}
+
+export type CloseOptions = NonNullable<Parameters<Server['close']>[0]>;
+
+export class LoopServer implements Server, HttpApplication {
+  readonly router = new Router();
+  readonly limits: HttpLimits;
+  readonly clock = systemClock;
+  readonly trustedProxies: TrustedProxies;
+  readonly #ground: ServerGround;
+  readonly #options: ServerOptions;
+  readonly #sockets: WebSocketContext;
+  readonly #socketRoutes = new PathTable<ResolvedRoute>();
+  readonly #socketPaths: string[] = [];
+  readonly #http = new Map<Connection, HttpConnection>();
+  #listener: Listener | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+
+  /** @throws SluiceError ERR_ARG_RANGE for options out of range */
+  constructor(ground: ServerGround, options: ServerOptions) {
+    checkServerOptions(options);
+    this.#ground = ground;
+    this.#options = options;
+    this.limits = httpLimitsOf(options);
+    this.trustedProxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.#sockets = new WebSocketContext({
+      loop: ground.loop,
+      unmaskNative: ground.unmaskNative,
+      onError: options.onError ?? raiseUncaught,
+      onGone: () => this.#noteGone(),
+    });
+  }
+
+  // ---- routes ------------------------------------------------------------
+
+  get(path: string, handler: RouteHandler): this {
+    return this.route('GET', path, handler);
+  }
+
+  post(path: string, handler: RouteHandler): this {
+    return this.route('POST', path, handler);
+  }
+
+  put(path: string, handler: RouteHandler): this {
+    return this.route('PUT', path, handler);
+  }
+
+  patch(path: string, handler: RouteHandler): this {
+    return this.route('PATCH', path, handler);
+  }
+
+  delete(path: string, handler: RouteHandler): this {
+    return this.route('DELETE', path, handler);
+  }
+
+  route(method: string, path: string, handler: RouteHandler): this {
+    this.router.add(method, path, handler);
+    return this;
+  }
+
+  websocket<Data>(path: string, route: WebSocketRoute<Data>): this {
+    checkRouteOptions(route);
+    const resolved = resolveRoute(
+      route,
+      this.#options,
+      this.#ground.highWaterBytes ?? HIGH_WATER_BYTES,
+    );
+    this.#socketRoutes.add(path, resolved);
+    this.#socketPaths.push(path);
+    return this;
+  }
+
+  // ---- topics ------------------------------------------------------------
+
+  publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult {
+    return this.#sockets.topics.publish(topic, data, options);
+  }
+
+  subscriberCount(topic: string): number {
+    return this.#sockets.topics.subscriberCount(topic);
+  }
+
+  // ---- life --------------------------------------------------------------
+
+  async listen(): Promise<{ readonly host: string; readonly port: number }> {
+    if (this.#listener !== undefined || this.#closing !== undefined) {
+      throw new SluiceError('ERR_STATE', 'A server listens once.');
+    }
+    this.#explainSocketPaths();
+    const { host, port = 0, backlog } = this.#options;
+    const options = {
+      port,
+      ...(host === undefined ? {} : { host }),
+      ...(backlog === undefined ? {} : { backlog }),
+    };
+    const listener = this.#ground.loop.listen(options, (connection) => this.#accept(connection));
+    this.#listener = listener;
+    return { host: listener.host, port: listener.port };
+  }
+
+  /** The port that listens; 0 before listen(). */
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  get connectionCount(): number {
+    return this.#http.size + this.#sockets.connections.size;
+  }
+
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { code = CLOSE_CODE.goingAway, reason = '' } = options;
+    if (!isSendableCloseCode(code) || Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
+      throw new SluiceError('ERR_ARG_RANGE', `close code ${code} with its reason cannot be sent`);
+    }
+    this.#closing ??= this.#drain(code, reason, options.deadlineMs);
+    return this.#closing;
+  }
+
+  // ---- HttpApplication ---------------------------------------------------
+
+  onError(error: unknown): void {
+    this.#sockets.report(error);
+  }
+
+  upgrade(exchange: UpgradeExchange): boolean {
+    const { request } = exchange;
+    const found = this.#socketRoutes.find(request.path);
+    if (found === undefined) return false;
+    if (found === 'malformed') {
+      exchange.refuse(400, {}, 'The path is not valid.\n');
+      return true;
+    }
+    if (request instanceof HttpRequest) request.params = found.params;
+    upgradeToWebSocket(exchange, found.entry, this.#sockets);
+    return true;
+  }
+
+  connectionEnded(connection: Connection): void {
+    this.#http.delete(connection);
+    this.#noteGone();
+  }
+
+  // ------------------------------------------------------------------------
+
+  #accept(connection: Connection): ConnectionOwner {
+    const http = new HttpConnection(connection, this);
+    this.#http.set(connection, http);
+    if (this.#closing !== undefined) http.drainAndClose();
+    return http;
+  }
+
+  /** Plain requests to a WebSocket's path are told so, unless the path has a GET of its own. */
+  #explainSocketPaths(): void {
+    for (const path of this.#socketPaths) {
+      if (this.router.match('GET', path).kind === 'handler') continue;
+      this.router.add('GET', path, (_request, response) => {
+        response.status(426).header('Upgrade', 'websocket').header('Sec-WebSocket-Version', '13');
+        response.end('This is a WebSocket.\n');
+      });
+    }
+  }
+
+  async #drain(
+    code: number,
+    reason: string,
+    deadlineMs: number = WEBSOCKET_LIMITS.drainTimeoutMs,
+  ): Promise<void> {
+    this.#sockets.isClosing = true;
+    this.#listener?.close();
+    const isEmpty = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    for (const http of [...this.#http.values()]) http.drainAndClose();
+    for (const socket of [...this.#sockets.connections]) socket.closeSession(code, reason);
+    this.#noteGone();
+    const deadline = setTimeout(() => this.#dropAll(), deadlineMs);
+    await isEmpty;
+    clearTimeout(deadline);
+    await this.#ground.release?.();
+  }
+
+  /** The time for leaving in order is over. */
+  #dropAll(): void {
+    for (const connection of [...this.#http.keys()]) connection.reset();
+    for (const socket of [...this.#sockets.connections]) socket.terminate();
+    this.#drained?.();
+  }
+
+  #noteGone(): void {
+    if (this.connectionCount === 0) this.#drained?.();
+  }
+}
