@@ -104,6 +104,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#upgrade = undefined;
     upgrade?.expire();
     exchange?.gone();
+    this.#application.connectionEnded?.(this.connection);
   }
 
   onFailure(_connection: Connection, error: unknown): void {
@@ -174,6 +175,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#upgrade = undefined;
     this.connection.writeLatin1(headText);
     this.connection.owner = owner;
+    this.#application.connectionEnded?.(this.connection);
     // Within a turn of #run, that hands the rest over; later the rest lies in #held.
     if (!this.#isRunning) queueMicrotask(() => this.#handOver());
   }
