@@ -21,6 +21,7 @@ import {
   EVENT_LISTENER_FAILED,
   EVENT_OPEN,
   HEADER_RECEIVE_COUNT,
+  HEADER_SEND_CALLS,
   HEADER_WANTS,
   RECEIVE_RECORDS_MAX,
   RECEIVE_SLAB_BYTES,
@@ -117,6 +118,11 @@ export class EventLoop implements Loop {
   /** Connections whose onClose has not been called. */
   get connectionCount(): number {
     return this.#openConnections;
+  }
+
+  /** send(2) and sendmsg(2) calls so far; wraps at 2^32. For tests and metrics. */
+  get sendCalls(): number {
+    return (this.#header[HEADER_SEND_CALLS] as number) >>> 0;
   }
 
   listen(options: ListenOptions, accept: AcceptCallback): Listener {

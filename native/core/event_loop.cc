@@ -315,7 +315,12 @@ void EventLoop::CollectDeferred(Connection* connection) {
     delivered_closes_.push_back(connection);
   } else if (connection->drain_due) {
     connection->drain_due = false;
-    PushEvent(*connection, kEventDrain, 0);
+    // More may have been written since the flush that drained it.
+    if (connection->queue.size() < kLowWaterBytes) {
+      PushEvent(*connection, kEventDrain, 0);
+    } else {
+      connection->was_high = true;
+    }
   }
 }
 

@@ -29,7 +29,7 @@ inline constexpr uint32_t kReceiveAlignment = 64;
 /** Only touched pages cost memory; those above kSendSlabSoftBytes are given back after a flush. */
 inline constexpr uint32_t kSendSlabBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kSendSlabSoftBytes = 1024 * 1024;
-inline constexpr uint32_t kIovecsPerSendMax = 64;
+inline constexpr uint32_t kIovecsPerSendMax = 256;
 inline constexpr uint32_t kPendingBytesMax = 256 * 1024 * 1024;
 
 /** onDrain comes when pending bytes fall below the low mark after having reached the high one. */
