@@ -21,6 +21,7 @@ import {
   foldReceived,
   foldReferral,
 } from './fold-customer.ts';
+import { timeOf } from './fold-last.ts';
 import {
   foldDeferred,
   foldDelivered,
@@ -77,7 +78,7 @@ export function foldRecord(
   state: ConversationState | undefined,
   record: DeskRecord,
 ): ConversationState {
-  const folded = state ?? emptyState(record.conversation, record.at);
+  const folded = state ?? emptyState(record.conversation, Math.min(timeOf(record), record.at));
   if (!record.internal) folded.seq = record.seq;
   if (record.fences) folded.fence = record.seq;
   if (record.data['standby'] === true) folded.thread = 'other';
@@ -85,8 +86,8 @@ export function foldRecord(
   return folded;
 }
 
-/** The state of a conversation of which nothing is known but its name. */
-export function emptyState(conversation: string, at: number): ConversationState {
+/** The state of a conversation of which nothing is known but its name. @param activityAt ms of its first record */
+export function emptyState(conversation: string, activityAt: number): ConversationState {
   const name = parseConversation(conversation);
   const user = name?.user ?? '';
   return {
@@ -106,7 +107,7 @@ export function emptyState(conversation: string, at: number): ConversationState 
     seenSeq: 0,
     waitingSince: 0,
     last: { at: 0, from: 'customer', text: '' },
-    activityAt: at,
+    activityAt,
     customerSeq: 0,
     queuedBy: [],
     midChanges: [],
