@@ -149,8 +149,9 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   }
 
   onClose(): void {
-    this.#session.gone();
+    // First of all: the route's close handler may throw.
     this.#context.forget(this);
+    this.#session.gone();
   }
 
   onFailure(_connection: Connection, error: unknown): void {
