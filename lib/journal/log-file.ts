@@ -98,10 +98,10 @@ export class LogFile {
     }
   }
 
-  /** Throws the connection away and opens the file again. */
+  /** Opens the file again; readers keep the old connection until that has worked. */
   reopen(): void {
-    this.#closeQuietly();
     const database = this.#connect();
+    this.#closeQuietly();
     this.#database = database;
     this.#statements = prepareAll(database);
     if (this.#meta('epoch') !== this.epoch) {
@@ -178,7 +178,7 @@ export class LogFile {
     }
   }
 
-  /** Closes without touching the file: after a failure that makes it doubtful. */
+  /** Closes a file that was opened in vain. */
   abandon(): void {
     this.#closeQuietly();
   }
@@ -200,7 +200,7 @@ export class LogFile {
     try {
       this.#database.close();
     } catch (error) {
-      // Already closed by a failed reopening; the connection is gone either way.
+      // A connection that failed may fail to close, too; it is not used again either way.
       if (!(error instanceof Error)) throw error;
     }
   }

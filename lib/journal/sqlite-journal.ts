@@ -17,7 +17,7 @@ import type { DirectoryLock } from './lock.ts';
 import type { LogFile } from './log-file.ts';
 import { LogReader } from './log-reader.ts';
 import { RecentRows } from './recent-rows.ts';
-import { deleteRowsBefore } from './retention.ts';
+import { deleteBefore } from './retention.ts';
 import { SeenKeys } from './seen-keys.ts';
 import { failureOf } from './sqlite.ts';
 import { Tails } from './tails.ts';
@@ -188,13 +188,14 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Deletes rows whose records are all older than `at`, and keys older than it; the newest row stays.
+   * Deletes rows whose records are all older than `at`, and keys older than it. The newest row stays, and so
+   * does what the views have not folded.
    * Call it now and then: each call does a bounded amount of work.
    * @returns true when more is left to delete
    */
   deleteBefore(at: number): boolean {
     this.#requireOpen();
-    const left = deleteRowsBefore(this.#file, at);
+    const left = deleteBefore(this.#file, at, this.#parts.mark());
     this.#tailSeq = this.#file.bounds().first;
     return left;
   }
@@ -244,17 +245,18 @@ export class SqliteJournal implements Journal {
       this.#failed(calls, error);
       return;
     }
+    const seconds = (this.#parts.clock.monotonicMs() - startedMs) / 1000;
     this.#recovered();
-    this.#publish(commit, startedMs);
+    this.#publish(commit);
     for (const [index, call] of calls.entries()) call.resolve(commit.results[index] ?? []);
+    if (commit.records.length === 0) return;
+    this.#parts.onCommit?.({ records: commit.records.length, chars: commit.chars, seconds });
   }
 
-  #publish(commit: Commit, startedMs: number): void {
+  #publish(commit: Commit): void {
     if (commit.records.length === 0) return;
     for (const row of commit.rows) this.#recent.push(row);
     this.#head += commit.records.length;
-    const seconds = (this.#parts.clock.monotonicMs() - startedMs) / 1000;
-    this.#parts.onCommit?.({ records: commit.records.length, chars: commit.chars, seconds });
     this.#tails.publish(commit.records);
   }
 
@@ -308,7 +310,8 @@ export class SqliteJournal implements Journal {
     const fatal = new SluiceError('ERR_JOURNAL_FATAL', undefined, { cause });
     this.#fatal = fatal;
     this.#parts.log.error({ error: String(cause) }, 'The journal failed: the process must end.');
-    this.#parts.onFatal?.(fatal);
+    // Later in the tick, like onTailError: what a listener throws must not keep callers waiting.
+    queueMicrotask(() => this.#parts.onFatal?.(fatal));
     return fatal;
   }
 
@@ -336,7 +339,7 @@ export class SqliteJournal implements Journal {
       { error: String(error) },
       'A reader of the journal failed and is closed.',
     );
-    this.#parts.onTailError?.(error);
+    queueMicrotask(() => this.#parts.onTailError?.(error));
   }
 
   #unreadable(error: unknown, again: () => void): void {
@@ -350,9 +353,10 @@ export class SqliteJournal implements Journal {
     this.#commit();
     this.#isClosed = true;
     this.#tails.closeAll();
+    // After a fatal failure the file stays as it is: closing would checkpoint pages that may not be on the disk.
+    if (this.#fatal !== undefined) return;
     try {
-      if (this.#fatal === undefined) this.#file.close();
-      else this.#file.abandon();
+      this.#file.close();
     } catch (error) {
       this.#parts.log.warn({ error: String(error) }, 'The journal could not be closed cleanly.');
     }

@@ -37,11 +37,10 @@ export interface SqliteModule {
 
 type DatabaseClass = new (file: string) => Database;
 
-const BUILT_IN_SINCE = [22, 13] as const;
-
+/** Built in without a flag from 22.13, but `isTransaction`, which a rollback needs, came with 22.16 and 24. */
 function hasBuiltIn(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > BUILT_IN_SINCE[0] || (major === BUILT_IN_SINCE[0] && minor >= BUILT_IN_SINCE[1]);
+  return major >= 24 || (major === 22 && minor >= 16);
 }
 
 /**

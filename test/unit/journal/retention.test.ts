@@ -21,6 +21,7 @@ async function append(count: number, at: number): Promise<void> {
   const appended = rig.journal.append(records);
   rig.commit();
   await appended;
+  rig.mark = rig.journal.head;
 }
 
 function deleteAll(at: number): number {
@@ -65,6 +66,19 @@ describe('retention', () => {
     const tail = rig.journal.tail(2, (records) => seen.push(...records.map(({ seq }) => seq)));
     await until(() => tail.position === 10);
     expect(seen).toEqual([9, 10]);
+  });
+
+  const folded = [
+    { mark: 2, tailSeq: 1 },
+    { mark: 3, tailSeq: 4 },
+    { mark: 5, tailSeq: 4 },
+    { mark: 6, tailSeq: 7 },
+  ];
+  test.each(folded)('with views up to $mark keeps what is not folded: $tailSeq', async (given) => {
+    for (const at of [START, START + 1, START + 2]) await append(3, at);
+    rig.mark = given.mark;
+    deleteAll(START + 100);
+    expect(rig.journal.tailSeq).toBe(given.tailSeq);
   });
 
   test('deletes nothing when nothing is old', async () => {

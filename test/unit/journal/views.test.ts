@@ -1,15 +1,19 @@
 // The views: written by the thread, read here, made anew when they do not belong to the log.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../lib/base/clock.ts';
+import { silentLog } from '../../../lib/base/log.ts';
 import {
   type OpenedJournal,
   type OpenJournalOptions,
   openJournal,
 } from '../../../lib/journal/open.ts';
 import { loadSqlite } from '../../../lib/journal/sqlite.ts';
+import { SqliteViews } from '../../../lib/journal/sqlite-views.ts';
 import type { ViewQuery, ViewRow } from '../../../lib/journal/types.ts';
+import { openViewsFile } from '../../../lib/journal/views-file.ts';
 import { newRecord } from '../../support/journal-contract.ts';
 import { temporaryDirectory } from '../../support/journal-rig.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -119,6 +123,35 @@ describe('a checkpoint', () => {
     await opened.views.checkpoint([], 1);
     expect(opened.views.mark).toBe(1);
     expect(clock.timerCount).toBe(0);
+  });
+});
+
+describe('a thread that ends unasked', () => {
+  test('fails the checkpoint and is started again by the next one', async () => {
+    const sqlite = loadSqlite();
+    const errors: string[] = [];
+    const path = join(directory.path, 'elsewhere', 'views.db');
+    const { database, mark } = openViewsFile(sqlite, directory.path, opened.journal.epoch, 0);
+    const views = new SqliteViews({
+      sqlite,
+      path,
+      database,
+      mark,
+      clock: systemClock,
+      log: { ...silentLog, error: (_fields, message) => errors.push(message) },
+      checkpointTimeoutMs: 5_000,
+      onDamaged: () => undefined,
+    });
+    const refused = { code: 'ERR_JOURNAL_UNAVAILABLE' };
+    await expect(views.checkpoint([row()], 1)).rejects.toMatchObject(refused);
+    await expect(views.checkpoint([row()], 1)).rejects.toMatchObject(refused);
+    expect(errors).toEqual(Array(2).fill("The views' thread failed."));
+    mkdirSync(join(directory.path, 'elsewhere'));
+    const elsewhere = openViewsFile(sqlite, join(directory.path, 'elsewhere'), 'x', 0);
+    await views.checkpoint([row()], 1);
+    expect(views.mark).toBe(1);
+    await views.close();
+    elsewhere.database.close();
   });
 });
 
