@@ -31,8 +31,8 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Trailer names that would speak of framing or routing; kept short, as only these are compared. */
-const TRAILER_FORBIDDEN = ['content-length', 'transfer-encoding', 'host'];
+/** Names that speak of framing, routing or the connection and come too late here (RFC 9110 6.5.1). */
+const TRAILER_FORBIDDEN = ['content-length', 'transfer-encoding', 'host', 'connection', 'upgrade'];
 const TRAILER_NAME_COMPARED_MAX = 20;
 
 export type ChunkEvent = 'more' | 'data' | 'end' | 'fault';

@@ -1,7 +1,7 @@
 // What a scanned head means: framing of the body, keep-alive, expectation, host. Whatever two readers
 // could understand in two ways is refused (RFC 9112 section 6.3 and 11.2), nothing is repaired.
 
-import { isAuthority } from './characters.ts';
+import { CR, HTAB, isAuthority } from './characters.ts';
 import { HTTP_FAULTS, type HttpFault } from './faults.ts';
 import { internFieldName } from './field-names.ts';
 import { type HeadScanner, SPAN_WIDTH } from './head-scanner.ts';
@@ -62,7 +62,7 @@ export function readHead(
     expect: undefined,
     upgrade: undefined,
   };
-  const fault = collectFacts(fields, facts);
+  const fault = collectFacts(fields, facts) ?? findFramingTab(scanner, bytes, base, fields);
   if (fault !== undefined) return fault;
   return interpret(method, target, scanner.minorVersion, fields, facts);
 }
@@ -91,6 +91,30 @@ function readFields(scanner: HeadScanner, bytes: Buffer, base: number, text: str
     fields.push(text.substring(spans[span + 3] ?? 0, spans[span + 4] ?? 0));
   }
   return fields;
+}
+
+/**
+ * A tab around the value of a framing field is optional whitespace to some readers and a part of the
+ * value to others (llhttp), who then see another body: refused.
+ */
+function findFramingTab(
+  scanner: HeadScanner,
+  bytes: Buffer,
+  base: number,
+  fields: readonly string[],
+): HttpFault | undefined {
+  const { spans } = scanner;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i];
+    if (name !== 'content-length' && name !== 'transfer-encoding') continue;
+    const span = (i / 2) * SPAN_WIDTH;
+    const nameEnd = base + (spans[span + 1] ?? 0);
+    for (let at = nameEnd; bytes[at] !== CR; at++) {
+      if (bytes[at] !== HTAB) continue;
+      return name === 'content-length' ? HTTP_FAULTS.contentLength : HTTP_FAULTS.transferCoding;
+    }
+  }
+  return undefined;
 }
 
 function collectFacts(fields: readonly string[], facts: FieldFacts): HttpFault | undefined {
