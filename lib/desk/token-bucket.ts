@@ -1,5 +1,8 @@
 // A token bucket on a clock that its owner reads: so many at once, so many per second after that.
 
+/** Sums of fractions must not leave the bucket a hair below one token. */
+const ROUNDING = 1e-6;
+
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -22,7 +25,8 @@ export class TokenBucket {
   waitMs(nowMs: number, share = 1): number {
     this.#refill(nowMs, share);
     if (this.#tokens >= 1) return 0;
-    return Math.max(1, Math.ceil(((1 - this.#tokens) * 1000) / (this.#perSecond * share)));
+    const waitMs = ((1 - this.#tokens) * 1000) / (this.#perSecond * share);
+    return Math.max(1, Math.ceil(waitMs - ROUNDING));
   }
 
   /** Takes one; may only be called when waitMs is 0. */
@@ -37,8 +41,7 @@ export class TokenBucket {
     }
     const gained = (Math.max(0, nowMs - this.#at) * this.#perSecond * share) / 1000;
     this.#tokens = Math.min(this.#burst, this.#tokens + gained);
-    // A share below 1 must not leave a rounding debt that keeps the bucket a hair below one token.
-    if (this.#tokens > 1 - 1e-9 && this.#tokens < 1) this.#tokens = 1;
+    if (this.#tokens > 1 - ROUNDING && this.#tokens < 1) this.#tokens = 1;
     this.#at = nowMs;
   }
 }
