@@ -66,11 +66,18 @@ export const PROFILES_REMEMBERED_MAX = 10_000;
 
 /** How often sessions are looked at for heartbeats, deadlines and stalls. */
 export const SWEEP_INTERVAL_MS = 1_000;
+/** How often old records are looked for, when none were left the last time. */
+export const RETENTION_INTERVAL_MS = 3_600_000;
 /** How often webhooks that wait for the journal are looked at. */
 export const WEBHOOK_SWEEP_MS = 250;
 
 /** Clients told to come back spread over this time when the gateway stops. */
 export const DRAIN_SPREAD_MS = 10_000;
-/** What a graceful stop waits for requests under way, and for connections to close. */
+/** What a graceful stop waits for: requests under way, open calls to Meta, connections that close. */
 export const STOP_REQUESTS_MS = 5_000;
+/** At least this long it takes requests that are on the wire while the clients learn of the end. */
+export const STOP_DRAIN_MS = 200;
+export const STOP_POSTS_MS = 5_000;
 export const STOP_CLOSE_MS = 5_000;
+/** How often a stop looks whether the requests under way are answered. */
+export const STOP_POLL_MS = 20;

@@ -59,6 +59,8 @@ export interface GatewaySettings {
   readonly limits: LimitSettings;
   /** Folder of log.db and views.db. */
   readonly data: string;
+  /** Records older than this are deleted; absent: everything is kept. */
+  readonly retentionDays?: number;
   /** CIDR blocks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
 }

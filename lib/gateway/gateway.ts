@@ -1,0 +1,245 @@
+// The gateway: plugs journal, desk, Meta's client and the server together, and starts and stops them.
+//
+//   start: journal -> fold what is stored -> clerk takes up what was left -> listen
+//   stop:  drain sessions -> clerk -> servers -> fold's checkpoint -> journal -> loop
+//
+// One process; the rooms know nothing of each other, what joins them is gateway-core.ts.
+
+import { type Clock, systemClock } from '../base/clock.ts';
+import { SluiceError } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import type { OutboxLimits } from '../desk/outbox-limits.ts';
+import { type OpenedJournal, openJournal } from '../journal/open.ts';
+import type { CommitStats } from '../journal/sqlite-journal.ts';
+import { createGraphClient } from '../messenger/graph-client.ts';
+import type { GraphClient } from '../messenger/types.ts';
+import { createLoop } from '../net/event-loop.ts';
+import type { Loop } from '../net/types.ts';
+import { createServerOn } from '../server/server.ts';
+import type { Server } from '../server/types.ts';
+import { type ConsoleFiles, readConsole } from './console-route.ts';
+import { Disconnects } from './disconnect.ts';
+import { GatewayCore } from './gateway-core.ts';
+import { addRoutes } from './gateway-routes.ts';
+import { DRAIN_SPREAD_MS, STOP_CLOSE_MS, STOP_POSTS_MS } from './limits.ts';
+import type { GatewaySettings } from './settings.ts';
+import { createCounters, type GatewayStats } from './stats.ts';
+
+export interface GatewayDeps {
+  readonly clock?: Clock;
+  readonly log?: Log;
+  /** Default: the Graph API of the settings. */
+  readonly graph?: GraphClient;
+  readonly outboxLimits?: Partial<OutboxLimits>;
+  /** Folder of the built console; absent: the console says that it is not built. */
+  readonly consoleFolder?: string;
+  readonly onCommit?: (stats: CommitStats) => void;
+  /** The process can no longer vouch for what it does and must end. Default: exit code 1, at once. */
+  readonly onFatal?: (error: unknown) => void;
+  /** 0 to 1; spreads the return of clients. */
+  readonly random?: () => number;
+}
+
+export interface Gateway {
+  /**
+   * Opens the journal, recovers and listens.
+   * @returns one URL per listening address
+   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE, ERR_JOURNAL_FORMAT, ERR_SYSTEM (an address is taken), ERR_NATIVE_MISSING
+   */
+  start(): Promise<{ readonly urls: readonly string[] }>;
+  /** Graceful (default): answers what was asked, tells agents when to come back. Idempotent. */
+  stop(options?: { readonly graceful?: boolean }): Promise<void>;
+  stats(): GatewayStats;
+  /** False while starting or stopping, or when the journal takes nothing. */
+  readonly isReady: boolean;
+}
+
+export function createGateway(settings: GatewaySettings, deps: GatewayDeps = {}): Gateway {
+  return new ProcessGateway(settings, deps);
+}
+
+/** What runs between start and stop. */
+interface Running {
+  readonly loop: Loop;
+  readonly opened: OpenedJournal;
+  readonly graph: GraphClient;
+  readonly servers: readonly Server[];
+  readonly core: GatewayCore;
+}
+
+class ProcessGateway implements Gateway {
+  readonly #settings: GatewaySettings;
+  readonly #deps: GatewayDeps;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #counters = createCounters();
+  #running: Running | undefined;
+  #stopping: Promise<void> | undefined;
+  #isStarted = false;
+  #hasFailed = false;
+
+  constructor(settings: GatewaySettings, deps: GatewayDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#clock = deps.clock ?? systemClock;
+    this.#log = deps.log ?? silentLog;
+  }
+
+  get isReady(): boolean {
+    const isUp = this.#isStarted && this.#stopping === undefined && !this.#hasFailed;
+    return isUp && this.#running?.opened.journal.isAvailable === true;
+  }
+
+  stats(): GatewayStats {
+    const running = this.#running;
+    const servers = running?.servers ?? [];
+    return {
+      ...this.#counters,
+      published: running?.core.hub.published ?? 0,
+      sessions: running?.core.sessions.size ?? 0,
+      connections: servers.reduce((sum, server) => sum + server.connectionCount, 0),
+      head: running?.opened.journal.head ?? 0,
+      epoch: running?.opened.journal.epoch ?? '',
+    };
+  }
+
+  async start(): Promise<{ readonly urls: readonly string[] }> {
+    if (this.#running !== undefined) {
+      throw new SluiceError('ERR_STATE', 'A gateway starts once.');
+    }
+    const { consoleFolder } = this.#deps;
+    const files: ConsoleFiles =
+      consoleFolder === undefined ? new Map() : await readConsole(consoleFolder);
+    const running = await this.#open();
+    this.#running = running;
+    try {
+      await running.core.start();
+      addRoutes(running.servers, running.core, this.#settings, files);
+      const urls = await listenAll(running.servers);
+      this.#isStarted = true;
+      this.#log.info({ urls, head: running.opened.journal.head }, 'The gateway listens.');
+      return { urls };
+    } catch (error) {
+      await this.stop({ graceful: false });
+      throw error;
+    }
+  }
+
+  stop(options: { readonly graceful?: boolean } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(options.graceful ?? true);
+    return this.#stopping;
+  }
+
+  async #open(): Promise<Running> {
+    const loop = createLoop();
+    let opened: OpenedJournal | undefined;
+    try {
+      opened = await this.#openJournal(loop);
+      return this.#assemble(loop, opened);
+    } catch (error) {
+      await opened?.journal.close();
+      await opened?.views.close();
+      await loop.close();
+      throw error;
+    }
+  }
+
+  #openJournal(loop: Loop): Promise<OpenedJournal> {
+    const { onCommit } = this.#deps;
+    return openJournal({
+      directory: this.#settings.data,
+      clock: this.#clock,
+      log: this.#log,
+      scheduleCommit: (task) => loop.commitSoon({ run: task }),
+      onFatal: (error) => this.#fail(error),
+      onTailError: (error) => this.#fail(error),
+      ...(onCommit === undefined ? {} : { onCommit }),
+    });
+  }
+
+  #assemble(loop: Loop, opened: OpenedJournal): Running {
+    const settings = this.#settings;
+    const servers = settings.listen.map(({ host, port }) =>
+      createServerOn(loop, {
+        host,
+        port,
+        trustedProxies: settings.trustedProxies,
+        messageBytesMax: settings.limits.messageBytes,
+        queueBytes: settings.limits.queueBytes,
+        onError: (error) => this.#noteHandlerError(error),
+      }),
+    );
+    const graph = this.#deps.graph ?? this.#createGraph();
+    const { outboxLimits } = this.#deps;
+    const core = new GatewayCore({
+      settings,
+      ...opened,
+      graph,
+      publish: (topic, text) => {
+        for (const server of servers) server.publish(topic, text);
+      },
+      clock: this.#clock,
+      log: this.#log,
+      counters: this.#counters,
+      ...(outboxLimits === undefined ? {} : { outboxLimits }),
+    });
+    return { loop, opened, graph, servers, core };
+  }
+
+  #createGraph(): GraphClient {
+    const { graphUrl, graphVersion, appSecrets, pages } = this.#settings.messenger;
+    const tokens = new Map(pages.map((page) => [page.id, page.accessToken]));
+    return createGraphClient({
+      graphUrl,
+      graphVersion,
+      tokenOf: (page) => tokens.get(page),
+      appSecret: appSecrets[0],
+      clock: this.#clock,
+      log: this.#log,
+    });
+  }
+
+  async #stop(isGraceful: boolean): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { loop, opened, graph, servers, core } = running;
+    const random = this.#deps.random ?? Math.random;
+    if (isGraceful) await core.drain(() => Math.round(random() * DRAIN_SPREAD_MS));
+    core.disconnectAll(Disconnects.restart);
+    const isQuiet = await core.outbox.shutdown(isGraceful ? STOP_POSTS_MS : 0);
+    if (!isQuiet) this.#log.warn({}, 'Calls to Meta are open: the next start awaits their echoes.');
+    const deadlineMs = isGraceful ? STOP_CLOSE_MS : 1;
+    const { code, reason } = Disconnects.restart;
+    await Promise.all(servers.map((server) => server.close({ code, reason, deadlineMs })));
+    await core.stop();
+    await opened.journal.close();
+    await opened.views.close();
+    const isClosed = graph.close();
+    if (isGraceful) await isClosed;
+    await loop.close();
+    this.#log.info({}, 'The gateway has stopped.');
+  }
+
+  #noteHandlerError(error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#log.error({ reason }, 'A handler failed; its connection is closed.');
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#log.error({ reason }, 'The gateway cannot go on: the process ends.');
+    if (this.#deps.onFatal === undefined) process.exit(1);
+    this.#deps.onFatal(error);
+  }
+}
+
+async function listenAll(servers: readonly Server[]): Promise<string[]> {
+  const urls: string[] = [];
+  for (const server of servers) {
+    const { host, port } = await server.listen();
+    urls.push(`http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+  }
+  return urls;
+}

@@ -1,0 +1,52 @@
+// What is done once a second: sessions look at the clock, typing is forgotten, old records are deleted.
+
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import { RETENTION_INTERVAL_MS, SWEEP_INTERVAL_MS } from './limits.ts';
+
+export interface HousekeepingOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sweeps: readonly (() => void)[];
+  /** Deletes a bounded piece of what is older than `at`; true when more is left. */
+  readonly deleteBefore: (at: number) => boolean;
+  /** undefined: everything is kept. */
+  readonly retentionDays: number | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  #timer: Timer | undefined;
+  #retentionAt = 0;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.after(SWEEP_INTERVAL_MS, () => {
+      this.start();
+      for (const sweep of this.#options.sweeps) sweep();
+      this.#retain();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #retain(): void {
+    const { clock, log, retentionDays, deleteBefore } = this.#options;
+    if (retentionDays === undefined || clock.monotonicMs() < this.#retentionAt) return;
+    let hasMore = false;
+    try {
+      hasMore = deleteBefore(clock.now() - retentionDays * DAY_MS);
+    } catch (error) {
+      log.warn({ reason: String(error) }, 'Old records could not be deleted; it is tried again.');
+    }
+    const waitMs = hasMore ? SWEEP_INTERVAL_MS : RETENTION_INTERVAL_MS;
+    this.#retentionAt = clock.monotonicMs() + waitMs;
+  }
+}
