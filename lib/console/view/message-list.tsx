@@ -2,7 +2,7 @@
 // when earlier messages come in above, and loads them when one scrolls up.
 
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { ChatItem, Thread } from '../../client/index.ts';
 import type { App } from '../model/app.ts';
 import { dayName, isSameDay } from '../model/format.ts';
@@ -73,6 +73,17 @@ function useThreadScroll(app: App, conversation: string, items: readonly ChatIte
     else if (lastKey !== was.lastKey) hasNew.value = true;
     before.current = { height: element.scrollHeight, firstKey, lastKey };
   }, [items]);
+
+  // The answer box grows, the window changes: the end stays in sight.
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => {
+      if (isAtEnd.current) toEnd();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
 
   const onScroll = (): void => {
     const element = box.current;

@@ -1,6 +1,6 @@
 // The whole page: login, or list and conversation side by side.
 
-import { type Signal, useSignalEffect } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { App, LoginProblem } from '../model/app.ts';
 import { announcement } from '../model/notify.ts';
@@ -25,11 +25,9 @@ export function Page({ app, problem, onToken }: PageProps) {
 
 function DeskPage({ app }: { app: App }) {
   useEffect(() => listenToKeys(app), [app]);
-  useSignalEffect(() => {
-    document.body.classList.toggle('has-selection', app.selected.value !== undefined);
-  });
+  const classes = app.selected.value === undefined ? 'frame' : 'frame has-selection';
   return (
-    <div class="frame">
+    <div class={classes}>
       <Banners app={app} />
       <div class="columns">
         <aside class="sidebar">
