@@ -27,7 +27,12 @@ import {
   VIEWS_UPSERT,
   viewRowOf,
 } from './views-file.ts';
-import { type CheckpointReply, type ViewsWorkerData, viewsWorkerMain } from './views-worker.ts';
+import {
+  type CheckpointMessage,
+  type CheckpointReply,
+  type ViewsWorkerData,
+  viewsWorkerMain,
+} from './views-worker.ts';
 
 export interface SqliteViewsParts {
   readonly sqlite: SqliteModule;
@@ -48,6 +53,7 @@ interface Checkpoint {
 }
 
 const LIST_LIMIT_MAX = 10_000;
+const ROWS_PER_MESSAGE = 100;
 
 export class SqliteViews implements Views {
   readonly #parts: SqliteViewsParts;
@@ -98,9 +104,7 @@ export class SqliteViews implements Views {
     if (this.#checkpoint !== undefined) {
       return Promise.reject(new SluiceError('ERR_STATE', 'A checkpoint is running.'));
     }
-    const values: (string | number)[] = [];
-    for (const row of rows) pushViewValues(row, values);
-    const done = this.#start(mark, values);
+    const done = this.#start(rows, mark);
     this.#checkpointDone = done.catch(() => undefined);
     return done;
   }
@@ -123,7 +127,7 @@ export class SqliteViews implements Views {
     this.#database.close();
   }
 
-  #start(mark: number, values: readonly (string | number)[]): Promise<void> {
+  #start(rows: readonly ViewRow[], mark: number): Promise<void> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const timer = this.#parts.clock.after(this.#parts.checkpointTimeoutMs, () => {
@@ -135,8 +139,20 @@ export class SqliteViews implements Views {
         else reject(error);
       };
       this.#checkpoint = { id, mark, settle };
-      this.#startedWorker().postMessage({ id, values, mark });
+      this.#send(this.#checkpoint, rows, 0);
     });
+  }
+
+  /** A part per turn of the loop: copying thousands of rows at once would hold up everything else. */
+  #send(checkpoint: Checkpoint, rows: readonly ViewRow[], from: number): void {
+    if (this.#checkpoint !== checkpoint) return;
+    const to = from + ROWS_PER_MESSAGE;
+    const values: (string | number)[] = [];
+    for (const row of rows.slice(from, to)) pushViewValues(row, values);
+    const { id, mark } = checkpoint;
+    const message: CheckpointMessage = to < rows.length ? { id, values } : { id, values, mark };
+    this.#startedWorker().postMessage(message);
+    if (to < rows.length) setImmediate(() => this.#send(checkpoint, rows, to));
   }
 
   #onReply(reply: CheckpointReply): void {

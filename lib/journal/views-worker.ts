@@ -14,11 +14,12 @@ export interface ViewsWorkerData {
   readonly columnCount: number;
 }
 
+/** A part of a checkpoint. One transaction from its first part to the one that has the mark. */
 export interface CheckpointMessage {
   readonly id: number;
   /** Rows one after the other, columnCount values each: one flat array is copied faster than objects. */
   readonly values: readonly (string | number)[];
-  readonly mark: number;
+  readonly mark?: number;
 }
 
 export interface CheckpointReply {
@@ -55,26 +56,44 @@ export function viewsWorkerMain(require: (specifier: string) => unknown): void {
   const upsert = database.prepare(setup.upsert);
   const setMark = database.prepare(setup.setMark);
 
-  const write = (values: readonly (string | number)[], mark: number): void => {
-    database.exec('BEGIN IMMEDIATE');
+  let openId = 0;
+  let failedId = 0;
+
+  const rollback = (): void => {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    openId = 0;
+  };
+
+  const write = ({ id, values, mark }: CheckpointMessage): void => {
+    if (id !== openId) {
+      // The one before was given up half-way.
+      rollback();
+      database.exec('BEGIN IMMEDIATE');
+      openId = id;
+    }
     for (let start = 0; start < values.length; start += setup.columnCount) {
       upsert.run(...values.slice(start, start + setup.columnCount));
     }
+    if (mark === undefined) return;
     setMark.run(String(mark));
     database.exec('COMMIT');
+    openId = 0;
+    port.postMessage({ id });
   };
 
-  port.on('message', (message: { id?: number; values: (string | number)[]; mark: number }) => {
+  port.on('message', (message: CheckpointMessage | { readonly id?: undefined }) => {
     if (message.id === undefined) {
+      rollback();
       database.close();
       port.close();
       return;
     }
+    if (message.id === failedId) return;
     try {
-      write(message.values, message.mark);
-      port.postMessage({ id: message.id });
+      write(message);
     } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
+      failedId = message.id;
+      rollback();
       const { errcode } = error as { errcode?: number };
       port.postMessage({ id: message.id, error: String(error), errcode: errcode ?? 0 });
     }

@@ -98,6 +98,34 @@ describe('a checkpoint', () => {
     expect([opened.views.mark, opened.views.get('messenger/1/7')?.json]).toEqual([2, '{"new":1}']);
   });
 
+  test.each([0, 1, 99, 100, 101, 1_234])('of %d rows is one transaction', async (count) => {
+    const rows = Array.from({ length: count }, (_, n) => row({ key: `k${n}` }));
+    const running = opened.views.checkpoint(rows, 0);
+    const counts = new Set<number>();
+    let isDone = false;
+    const done = running.then(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      counts.add(opened.views.list({ limit: 10_000 }).length);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await done;
+    expect([...counts].every((seen) => seen === 0 || seen === count)).toBe(true);
+    expect(opened.views.list({ limit: 10_000 })).toHaveLength(count);
+  });
+
+  test('that fails half-way is undone and no later part of it is written', async () => {
+    const rows = Array.from({ length: 1_000 }, (_, n) =>
+      row({ key: `k${n}`, ...(n === 150 ? { seq: Number.NaN } : {}) }),
+    );
+    await expect(opened.views.checkpoint(rows, 5)).rejects.toMatchObject({
+      code: 'ERR_JOURNAL_UNAVAILABLE',
+    });
+    await opened.views.checkpoint([row()], 1);
+    expect(opened.views.list({ limit: 10_000 })).toEqual([row()]);
+  });
+
   test('is waited for by close, after which all is refused', async () => {
     const rows = Array.from({ length: 5_000 }, (_, n) => row({ key: `k${n}` }));
     const running = opened.views.checkpoint(rows, 0);
