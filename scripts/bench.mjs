@@ -11,7 +11,7 @@ import { build } from './build.mjs';
 import { root, run } from './project.mjs';
 
 const PROGRAMS = ['echo_load', 'relay_load', 'floor'];
-const SHARED = ['native/core/hmac.cc', 'native/core/sha256.cc'];
+const SHARED = ['native/core/sha256.cc'];
 
 function buildPrograms() {
   const out = join(root, 'build-native', 'bench');

@@ -13,18 +13,18 @@ namespace {
 
 struct Client {
   int fd = -1;
-  uint64_t owed_bytes = 0;     // bytes of answers still to come
-  uint64_t received_bytes = 0; // of the current slice
-  size_t unsent = 0;           // bytes of the batch that the kernel has not taken
-  bool sending = false;        // EPOLLOUT armed
+  uint64_t owed_bytes = 0;      // bytes of answers still to come
+  uint64_t received_bytes = 0;  // of the current slice
+  size_t unsent = 0;            // bytes of the batch that the kernel has not taken
+  bool sending = false;         // EPOLLOUT armed
 };
 
 struct Load {
   int poller = -1;
   std::vector<Client> clients;
-  std::string batch;       // `inflight` frames
-  uint64_t answer_bytes;   // of one batch
-  uint64_t frame_answer;   // of one message
+  std::string batch;      // `inflight` frames
+  uint64_t answer_bytes;  // of one batch
+  uint64_t frame_answer;  // of one message
   uint64_t messages = 0;
 };
 
@@ -60,7 +60,7 @@ void StartBatch(Load& load, size_t index) {
 }
 
 // Takes what is there; true when the whole batch has been answered.
-bool Pull(Load& load, Client& client, std::vector<char>& buffer) {
+bool Pull(Client& client, std::vector<char>& buffer) {
   while (client.owed_bytes > 0) {
     const ssize_t n = recv(client.fd, buffer.data(), buffer.size(), 0);
     if (n == 0) {
@@ -100,7 +100,7 @@ uint64_t RunSlice(Load& load, uint64_t duration_ns) {
     for (int i = 0; i < count; i++) {
       const size_t index = events[i].data.u64;
       if ((events[i].events & EPOLLOUT) != 0) Push(load, index);
-      if (!Pull(load, load.clients[index], buffer)) continue;
+      if (!Pull(load.clients[index], buffer)) continue;
       batches++;
       if (go_on) {
         StartBatch(load, index);
@@ -131,7 +131,8 @@ int main(int argc, char** argv) {
   std::string payload;
   for (size_t i = 0; i < bytes; i++) payload.push_back(static_cast<char>('a' + i % 26));
   for (int i = 0; i < inflight; i++) {
-    load.batch += bench::ClientFrame(opcode, payload, 0x5a17c3e9u + static_cast<uint32_t>(i) * 2654435761u);
+    load.batch +=
+        bench::ClientFrame(opcode, payload, 0x5a17c3e9u + static_cast<uint32_t>(i) * 2654435761u);
   }
   load.clients.resize(static_cast<size_t>(connections));
   for (size_t i = 0; i < load.clients.size(); i++) {
@@ -141,7 +142,8 @@ int main(int argc, char** argv) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
-    if (epoll_ctl(load.poller, EPOLL_CTL_ADD, load.clients[i].fd, &event) != 0) bench::Die("epoll_ctl");
+    if (epoll_ctl(load.poller, EPOLL_CTL_ADD, load.clients[i].fd, &event) != 0)
+      bench::Die("epoll_ctl");
   }
   std::printf("{\"ready\":true}\n");
   std::fflush(stdout);
@@ -151,7 +153,8 @@ int main(int argc, char** argv) {
     const uint64_t started = bench::NowNs();
     const uint64_t messages = RunSlice(load, ms * 1'000'000ull) * static_cast<uint64_t>(inflight);
     const double seconds = static_cast<double>(bench::NowNs() - started) / 1e9;
-    std::printf("{\"messages\":%llu,\"seconds\":%.6f}\n", static_cast<unsigned long long>(messages), seconds);
+    std::printf("{\"messages\":%llu,\"seconds\":%.6f}\n", static_cast<unsigned long long>(messages),
+                seconds);
     std::fflush(stdout);
   }
   return 0;

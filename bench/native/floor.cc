@@ -1,6 +1,6 @@
 // The floor: a raw C-style epoll loop that answers WebSocket echo with as little work as the kernel
-// allows. No limits, no checks, one receive buffer, answers of one read sent by one send. Not a server:
-// what a server is compared with. Prints its port.
+// allows. No limits, no checks, one receive buffer, answers of one read sent by one send. Not a
+// server: what a server is compared with. Prints its port.
 
 #include <vector>
 
@@ -139,7 +139,8 @@ bool Read(int poller, Peer& peer, size_t index, Buffers& buffers) {
   size_t out_size = 0;
   const size_t used = Echo(buffers.in.data(), size, buffers.out.data(), &out_size);
   if (out_size > 0) Send(poller, peer, index, buffers.out.data(), out_size);
-  peer.kept.assign(buffers.in.begin() + static_cast<long>(used), buffers.in.begin() + static_cast<long>(size));
+  peer.kept.assign(buffers.in.begin() + static_cast<long>(used),
+                   buffers.in.begin() + static_cast<long>(size));
   return true;
 }
 

@@ -1,5 +1,5 @@
-// What the load clients and the floor share: non-blocking TCP on loopback and small parsing helpers.
-// Measuring tools only; nothing of the product includes this.
+// What the load clients and the floor share: non-blocking TCP on loopback and small parsing
+// helpers. Measuring tools only; nothing of the product includes this.
 
 #pragma once
 
@@ -109,7 +109,8 @@ inline std::string ClientFrame(uint8_t opcode, const std::string& payload, uint3
     frame.push_back(static_cast<char>(length));
   } else {
     frame.push_back(static_cast<char>(0x80 | 127));
-    for (int shift = 56; shift >= 0; shift -= 8) frame.push_back(static_cast<char>(length >> shift));
+    for (int shift = 56; shift >= 0; shift -= 8)
+      frame.push_back(static_cast<char>(length >> shift));
   }
   unsigned char key[4];
   std::memcpy(key, &mask, 4);

@@ -1,13 +1,13 @@
 // Relay load: senders post signed webhooks over keep-alive connections, agents receive them.
 //   relay_load PORT WEBHOOK_PATH SENDERS AGENTS AGENT_PATH APP_SECRET PAGE_ID [TOKEN]
 // With a TOKEN the agents speak sluice.v1 (hello, then events); without, every text frame counts.
-// `run MS` on standard input posts for MS milliseconds, waits until each post was answered 200 and has
-// reached every agent, and prints one line of JSON.
+// `run MS` on standard input posts for MS milliseconds, waits until each post was answered 200 and
+// has reached every agent, and prints one line of JSON.
 
 #include <iostream>
 #include <vector>
 
-#include "../../native/core/hmac.h"
+#include "../../native/core/sha256.h"
 #include "net.h"
 
 namespace {
@@ -32,7 +32,7 @@ struct Load {
   int poller = -1;
   std::string path;
   std::string page;
-  sluice::HmacSha256Key key;
+  sluice::HmacKey key;
   bool speaks_protocol = false;
   std::vector<Sender> senders;
   std::vector<AgentSocket> agents;
@@ -48,17 +48,30 @@ uint64_t WallMs() {
   return static_cast<uint64_t>(ts.tv_sec) * 1000 + static_cast<uint64_t>(ts.tv_nsec) / 1'000'000;
 }
 
+std::string SignHex(const sluice::HmacKey& key, const std::string& body) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  for (const uint8_t byte : key.Sign(reinterpret_cast<const uint8_t*>(body.data()), body.size())) {
+    hex.push_back(kDigits[byte >> 4]);
+    hex.push_back(kDigits[byte & 15]);
+  }
+  return hex;
+}
+
 void Post(Load& load, Sender& sender) {
   const std::string now = std::to_string(WallMs());
-  const std::string mid =
-      "m_bench-" + std::to_string(load.run_id) + "-" + std::to_string(load.next_mid++) + "-aZ09_eUoTqBiKxYvWrCzEhPn";
-  const std::string body = "{\"object\":\"page\",\"entry\":[{\"id\":\"" + load.page + "\",\"time\":" + now +
-                           ",\"messaging\":[{\"sender\":{\"id\":\"" + sender.user + "\"},\"recipient\":{\"id\":\"" +
-                           load.page + "\"},\"timestamp\":" + now + ",\"message\":{\"mid\":\"" + mid +
+  const std::string mid = "m_bench-" + std::to_string(load.run_id) + "-" +
+                          std::to_string(load.next_mid++) + "-aZ09_eUoTqBiKxYvWrCzEhPn";
+  const std::string body = "{\"object\":\"page\",\"entry\":[{\"id\":\"" + load.page +
+                           "\",\"time\":" + now + ",\"messaging\":[{\"sender\":{\"id\":\"" +
+                           sender.user + "\"},\"recipient\":{\"id\":\"" + load.page +
+                           "\"},\"timestamp\":" + now + ",\"message\":{\"mid\":\"" + mid +
                            "\",\"text\":\"Hi, is the blue jacket still available in M?\"}}]}]}";
   sender.request = "POST " + load.path +
-                   " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nX-Hub-Signature-256: sha256=" +
-                   load.key.SignHex(body) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+                   " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                   "application/json\r\nX-Hub-Signature-256: sha256=" +
+                   SignHex(load.key, body) + "\r\nContent-Length: " + std::to_string(body.size()) +
+                   "\r\n\r\n" + body;
   bench::SendAll(sender.fd, sender.request);
   load.posted++;
 }
@@ -74,9 +87,10 @@ bool ReadAnswer(Sender& sender) {
   if (head == std::string::npos) return false;
   size_t length_at = sender.answer.find("ontent-Length: ");
   if (length_at == std::string::npos) length_at = sender.answer.find("ontent-length: ");
-  const size_t length = length_at == std::string::npos
-                            ? 0
-                            : static_cast<size_t>(std::atol(sender.answer.c_str() + length_at + 15));
+  const size_t length =
+      length_at == std::string::npos
+          ? 0
+          : static_cast<size_t>(std::atol(sender.answer.c_str() + length_at + 15));
   if (sender.answer.size() < head + 4 + length) return false;
   if (sender.answer.compare(0, 12, "HTTP/1.1 200") != 0) {
     std::fprintf(stderr, "bench: a webhook was answered: %s\n", sender.answer.c_str());
@@ -120,7 +134,8 @@ void ReadAgent(const Load& load, AgentSocket& agent) {
     TakeFrame(load, agent, buffer.data() + at + header, length);
     at += header + length;
   }
-  agent.kept.assign(buffer.begin() + static_cast<long>(at), buffer.begin() + static_cast<long>(size));
+  agent.kept.assign(buffer.begin() + static_cast<long>(at),
+                    buffer.begin() + static_cast<long>(size));
 }
 
 bool AllDelivered(const Load& load, uint64_t wanted) {
@@ -135,7 +150,8 @@ void Turn(Load& load, bool go_on) {
   const int count = epoll_wait(load.poller, events, 256, 10'000);
   if (count == 0) {
     std::fprintf(stderr, "bench: nothing happened for 10 s (%llu posted, %llu answered)\n",
-                 static_cast<unsigned long long>(load.posted), static_cast<unsigned long long>(load.answered));
+                 static_cast<unsigned long long>(load.posted),
+                 static_cast<unsigned long long>(load.answered));
     std::exit(1);
   }
   for (int i = 0; i < count; i++) {
@@ -156,7 +172,8 @@ void RunSlice(Load& load, uint64_t duration_ns) {
   load.posted = load.answered = 0;
   for (AgentSocket& agent : load.agents) agent.events = 0;
   for (Sender& sender : load.senders) Post(load, sender);
-  while (load.answered < load.posted || !AllDelivered(load, load.posted)) Turn(load, bench::NowNs() < deadline);
+  while (load.answered < load.posted || !AllDelivered(load, load.posted))
+    Turn(load, bench::NowNs() < deadline);
 }
 
 void Watch(Load& load, int fd, uint64_t index) {
@@ -178,8 +195,8 @@ void ConnectAgents(Load& load, int port, const std::string& path, const std::str
     agent.kept.assign(rest.begin(), rest.end());
     agent.ready = token.empty();
     if (!token.empty()) {
-      const std::string hello =
-          "{\"type\":\"hello\",\"id\":\"1\",\"session\":\"bench-" + std::to_string(load.run_id) + "-" + std::to_string(i) + "\"}";
+      const std::string hello = "{\"type\":\"hello\",\"id\":\"1\",\"session\":\"bench-" +
+                                std::to_string(load.run_id) + "-" + std::to_string(i) + "\"}";
       bench::SendAll(agent.fd, bench::ClientFrame(1, hello, 0x11223344u));
     }
     Watch(load, agent.fd, load.senders.size() + i);
@@ -197,11 +214,14 @@ bool AllReady(const Load& load) {
 
 int main(int argc, char** argv) {
   if (argc != 8 && argc != 9) {
-    std::fprintf(stderr, "usage: relay_load PORT WEBHOOK_PATH SENDERS AGENTS AGENT_PATH APP_SECRET PAGE_ID [TOKEN]\n");
+    std::fprintf(stderr,
+                 "usage: relay_load PORT WEBHOOK_PATH SENDERS AGENTS AGENT_PATH APP_SECRET PAGE_ID "
+                 "[TOKEN]\n");
     return 2;
   }
   const int port = std::atoi(argv[1]);
-  Load load{.key = sluice::HmacSha256Key(argv[6])};
+  const std::string secret = argv[6];
+  Load load{.key = sluice::HmacKey(reinterpret_cast<const uint8_t*>(secret.data()), secret.size())};
   load.poller = epoll_create1(EPOLL_CLOEXEC);
   load.path = argv[2];
   load.page = argv[7];
@@ -225,7 +245,8 @@ int main(int argc, char** argv) {
     const uint64_t started = bench::NowNs();
     RunSlice(load, ms * 1'000'000ull);
     const double seconds = static_cast<double>(bench::NowNs() - started) / 1e9;
-    std::printf("{\"posts\":%llu,\"deliveries\":%llu,\"seconds\":%.6f}\n", static_cast<unsigned long long>(load.answered),
+    std::printf("{\"posts\":%llu,\"deliveries\":%llu,\"seconds\":%.6f}\n",
+                static_cast<unsigned long long>(load.answered),
                 static_cast<unsigned long long>(load.answered * load.agents.size()), seconds);
     std::fflush(stdout);
   }

@@ -22,6 +22,7 @@ export function settingsOf(config: GatewayConfig): GatewaySettings {
     console: config.console,
     limits: config.limits,
     data: config.data,
+    retentionDays: config.journal.retention.days,
     trustedProxies: config.trustedProxies,
   };
   return config.publicUrl === undefined ? settings : { ...settings, publicUrl: config.publicUrl };

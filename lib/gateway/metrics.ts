@@ -36,7 +36,6 @@ const COUNTERS: Readonly<Record<keyof GatewayCounters, readonly [string, string]
 
 export interface CommitSample {
   readonly records: number;
-  readonly bytes: number;
   readonly seconds: number;
 }
 
