@@ -1,4 +1,4 @@
-// The phone page's files: three, beside this module in the sources as in the build.
+// The phone page's few files, beside this module in the sources as in the build.
 
 import { readFile } from 'node:fs/promises';
 
@@ -11,6 +11,7 @@ const FILES: Readonly<Record<string, string>> = {
   'index.html': 'text/html; charset=utf-8',
   'phone.css': 'text/css; charset=utf-8',
   'phone.js': 'text/javascript; charset=utf-8',
+  'bubbles.js': 'text/javascript; charset=utf-8',
   'words.js': 'text/javascript; charset=utf-8',
 };
 
