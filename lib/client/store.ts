@@ -49,10 +49,10 @@ export class Store {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Newest activity first. The same array while nothing changed. */
+  /** Newest message first; what is no message moves nothing. The same array while nothing changed. */
   get conversations(): readonly ConversationView[] {
     this.#sorted ??= [...this.#conversations.values()].sort(
-      (a, b) => b.last.at - a.last.at || b.seq - a.seq,
+      (a, b) => b.last.at - a.last.at || (a.conversation < b.conversation ? -1 : 1),
     );
     return this.#sorted;
   }

@@ -141,6 +141,17 @@ describe('a store', () => {
     expect(store.thread(A).items).toHaveLength(1);
   });
 
+  test('orders by the newest message; a read mark moves nothing', () => {
+    const store = storeWith();
+    store.addConversations([conversationView(B, 99)]);
+    const order = (): string[] => store.conversations.map((view) => view.customer.id);
+    expect(order()).toEqual(['ann', 'bob']);
+    store.apply(event(B, 101, 99, 'conversation.seen', { seq: 99, by: EVE }));
+    expect(order()).toEqual(['ann', 'bob']);
+    store.apply(event(B, 102, 101));
+    expect(order()).toEqual(['bob', 'ann']);
+  });
+
   test('tells what changed, until the listener goes', () => {
     const store = storeWith();
     const changes: StoreChange[] = [];
