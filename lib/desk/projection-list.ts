@@ -24,7 +24,8 @@ export interface ListPage {
 
 type States = ReadonlyMap<string, ConversationState>;
 
-const CHUNK_ROWS = 200;
+/** Rows that one query of the views asks for: a page of the usual size, or one of its pieces. */
+const CHUNK_ROWS_MAX = 200;
 
 /** One page of conversations; see Projection.list. */
 export function listStates(
@@ -35,7 +36,11 @@ export function listStates(
 ): ListPage {
   const changed = [...overlay.values()].filter((state) => matches(state, query));
   changed.sort(compareStates);
-  const rows = rowsOf(views, { ...query, limit: Math.max(query.limit + 1, CHUNK_ROWS) }, overlay);
+  const rows = rowsOf(
+    views,
+    { ...query, limit: Math.min(query.limit + 1, CHUNK_ROWS_MAX) },
+    overlay,
+  );
   const states: ConversationState[] = [];
   let row = rows.next();
   let index = 0;
@@ -59,7 +64,7 @@ export function listStates(
 export function unsettledKeys(views: ViewsPort, overlay: States): readonly string[] {
   const keys: string[] = [];
   for (const [key, state] of overlay) if (unsettledCount(state) > 0) keys.push(key);
-  for (const row of rowsOf(views, { unsettled: true, limit: CHUNK_ROWS }, overlay)) {
+  for (const row of rowsOf(views, { unsettled: true, limit: CHUNK_ROWS_MAX }, overlay)) {
     keys.push(row.key);
   }
   return keys;

@@ -3,7 +3,12 @@
 import { describe, expect, test } from 'vitest';
 import type { ConversationState } from '../../../lib/desk/conversation.ts';
 import { foldRecord } from '../../../lib/desk/fold.ts';
-import { LAST_TEXT_MAX, MID_CHANGES_MAX, UNREAD_SEQS_MAX } from '../../../lib/desk/limits.ts';
+import {
+  ALARMS_MAX,
+  LAST_TEXT_MAX,
+  MID_CHANGES_MAX,
+  UNREAD_SEQS_MAX,
+} from '../../../lib/desk/limits.ts';
 import { deskRecord, T0 } from './memory-desk.ts';
 
 type Step = readonly [kind: string, data: object, at?: number];
@@ -299,4 +304,16 @@ test('a Page has a row of its own, which remembers its alarms', () => {
   const raised = fold(['page.alarm', alarm('raised')], ['page.alarm', alarm('raised')]);
   expect(raised.alarms).toEqual([{ alarm: 'token', since: T0 }]);
   expect(foldRecord(raised, deskRecord(3, 'page.alarm', alarm('cleared'))).alarms).toEqual([]);
+});
+
+test.each([
+  { raised: ALARMS_MAX, kept: ALARMS_MAX, first: 'a0' },
+  { raised: ALARMS_MAX + 1, kept: ALARMS_MAX, first: 'a1' },
+])('of $raised different alarms $kept are remembered', ({ raised, kept, first }) => {
+  const steps = Array.from(
+    { length: raised },
+    (_, i): Step => ['page.alarm', { alarm: `a${i}`, state: 'raised', since: T0, why: 'w' }],
+  );
+  const { alarms } = fold(...steps);
+  expect([alarms.length, alarms[0]?.alarm]).toEqual([kept, first]);
 });

@@ -124,6 +124,8 @@ export class MemoryViews implements ViewsPort {
   mark = 0;
   failures = 0;
   checkpoints = 0;
+  /** The greatest limit that a query asked for. */
+  listedMax = 0;
   /** Set to hold a checkpoint until it resolves. */
   gate: Promise<void> | undefined = undefined;
 
@@ -133,6 +135,7 @@ export class MemoryViews implements ViewsPort {
 
   list(query: DeskViewQuery): readonly DeskViewRow[] {
     const { after } = query;
+    this.listedMax = Math.max(this.listedMax, query.limit);
     return [...this.rows.values()]
       .filter((row) => query.pages === undefined || query.pages.includes(row.page))
       .filter((row) => query.state === undefined || query.state === row.state)

@@ -257,13 +257,16 @@ describe('lists', () => {
     }
   });
 
-  test('more rows than a chunk come whole', async () => {
-    const { log, projection } = world();
+  test('more rows than a chunk come whole, in queries of a bounded size', async () => {
+    const { log, views, projection } = world();
     log.commit(Array.from({ length: 450 }, (_, i) => received(i, T0 + i)));
     await projection.checkpoint();
     log.commit(Array.from({ length: 210 }, (_, i) => received(i, T0 + 1000 + i)));
-    const { states, next } = projection.list({ limit: 450 });
-    expect([states.length, next]).toEqual([450, undefined]);
+    for (const limit of [450, 10_000]) {
+      const { states, next } = projection.list({ limit });
+      expect([states.length, next]).toEqual([450, undefined]);
+    }
+    expect(views.listedMax).toBeLessThanOrEqual(200);
   });
 
   test.each(['', '!', 'bnVsbA', 'WzEsMl0', 'a'.repeat(600)])('a cursor %j is refused', (cursor) => {
