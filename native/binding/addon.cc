@@ -60,13 +60,13 @@ bool ExportLayout(napi_env env, napi_value exports) {
 bool ExportErrorNames(napi_env env, napi_value exports) {
   napi_value names;
   if (napi_create_object(env, &names) != napi_ok) return false;
-#define SLUICE_EXPORT_ERROR(name)                                                    \
-  {                                                                                  \
-    napi_value value;                                                                \
-    if (napi_create_int32(env, -(name), &value) != napi_ok ||                        \
-        napi_set_named_property(env, names, #name, value) != napi_ok) {              \
-      return false;                                                                  \
-    }                                                                                \
+#define SLUICE_EXPORT_ERROR(name)                                       \
+  {                                                                     \
+    napi_value value;                                                   \
+    if (napi_create_int32(env, -(name), &value) != napi_ok ||           \
+        napi_set_named_property(env, names, #name, value) != napi_ok) { \
+      return false;                                                     \
+    }                                                                   \
   }
   SLUICE_ERROR_CODES(SLUICE_EXPORT_ERROR)
 #undef SLUICE_EXPORT_ERROR
@@ -79,18 +79,19 @@ napi_value Initialize(napi_env env, napi_value exports) {
   napi_value unmask;
   const napi_value loop = LoopWrap::Define(env);
   const napi_value hmac = DefineHmacKey(env);
-  const bool complete =
-      loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
-      ExportErrorNames(env, exports) &&
-      napi_create_function(env, "unmask", NAPI_AUTO_LENGTH, JsUnmask, nullptr, &unmask) ==
-          napi_ok &&
-      napi_set_named_property(env, exports, "unmask", unmask) == napi_ok &&
-      napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
-      napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
+  const bool complete = loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
+                        ExportErrorNames(env, exports) &&
+                        napi_create_function(env, "unmask", NAPI_AUTO_LENGTH, JsUnmask, nullptr,
+                                             &unmask) == napi_ok &&
+                        napi_set_named_property(env, exports, "unmask", unmask) == napi_ok &&
+                        napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
+                        napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;
 }
 
 }  // namespace sluice
 
-NAPI_MODULE_INIT() { return sluice::Initialize(env, exports); }
+NAPI_MODULE_INIT() {
+  return sluice::Initialize(env, exports);
+}

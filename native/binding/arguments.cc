@@ -28,8 +28,8 @@ bool RequireBytes(const Arguments& arguments, size_t index, const char* name, ui
                   size_t* length) {
   napi_typedarray_type type;
   void* memory = nullptr;
-  const napi_status status = napi_get_typedarray_info(
-      arguments.env, arguments.values[index], &type, length, &memory, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(arguments.env, arguments.values[index], &type,
+                                                      length, &memory, nullptr, nullptr);
   if (status == napi_ok && type == napi_uint8_array) {
     *bytes = static_cast<uint8_t*>(memory);
     return true;
@@ -42,8 +42,8 @@ bool RequireInt32Array(const Arguments& arguments, size_t index, const char* nam
                        size_t* length) {
   napi_typedarray_type type;
   void* memory = nullptr;
-  const napi_status status = napi_get_typedarray_info(
-      arguments.env, arguments.values[index], &type, length, &memory, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(arguments.env, arguments.values[index], &type,
+                                                      length, &memory, nullptr, nullptr);
   if (status == napi_ok && type == napi_int32_array) {
     *words = static_cast<int32_t*>(memory);
     return true;

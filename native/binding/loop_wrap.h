@@ -29,7 +29,8 @@ class LoopWrap {
   [[nodiscard]] static napi_value Define(napi_env env);
 
  private:
-  LoopWrap(napi_env env, const SharedMemory& memory, bool poison) : env_(env), loop_(memory, poison) {}
+  LoopWrap(napi_env env, const SharedMemory& memory, bool poison)
+      : env_(env), loop_(memory, poison) {}
   ~LoopWrap() = default;
 
   static napi_value JsConstruct(napi_env env, napi_callback_info info);

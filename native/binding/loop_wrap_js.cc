@@ -92,11 +92,10 @@ napi_value LoopWrap::JsConstruct(napi_env env, napi_callback_info info) {
     (void)napi_throw_error(env, "ERR_SYSTEM", uv_strerror(error));
     return nullptr;
   }
-  const bool bound = napi_wrap(env, arguments.receiver, wrap, JsFinalize, nullptr, nullptr) ==
-                         napi_ok &&
-                     napi_type_tag_object(env, arguments.receiver, &kTypeTag) == napi_ok &&
-                     KeepBuffers(arguments, 8, &wrap->buffers_) &&
-                     wrap->callback_.Bind(env, handler, function);
+  const bool bound =
+      napi_wrap(env, arguments.receiver, wrap, JsFinalize, nullptr, nullptr) == napi_ok &&
+      napi_type_tag_object(env, arguments.receiver, &kTypeTag) == napi_ok &&
+      KeepBuffers(arguments, 8, &wrap->buffers_) && wrap->callback_.Bind(env, handler, function);
   if (!bound) {
     wrap->dead_ = true;
     wrap->CloseHandles();

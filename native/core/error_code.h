@@ -1,5 +1,5 @@
-// Names of the errno values that the engine reports. Values go up negative; lib/native/error-names.ts
-// turns them into text and is checked against this table by a test.
+// Names of the errno values that the engine reports. Values go up negative;
+// lib/native/error-names.ts turns them into text and is checked against this table by a test.
 #pragma once
 
 #include <cerrno>

@@ -23,9 +23,13 @@ EventLoop::EventLoop(const SharedMemory& memory, bool poison)
   receive_origin_ = static_cast<uint32_t>(-address & (kReceiveAlignment - 1));
 }
 
-EventLoop::~EventLoop() { Close(); }
+EventLoop::~EventLoop() {
+  Close();
+}
 
-int EventLoop::Open() { return poller_.Open(); }
+int EventLoop::Open() {
+  return poller_.Open();
+}
 
 void EventLoop::Close() {
   for (uint32_t i = 0; i < kListenersMax; ++i) CloseListener(i);
@@ -211,8 +215,7 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
     PauseListener(&listeners_[index], index);
     return;
   }
-  const int error =
-      poller_.Add(fd, EPOLLIN, MakeToken(connection->slot, connection->generation));
+  const int error = poller_.Add(fd, EPOLLIN, MakeToken(connection->slot, connection->generation));
   if (error != 0) {
     slots_.Release(connection);
     return;
@@ -253,8 +256,8 @@ void EventLoop::Read(Connection* connection) {
   if (count > 0) {
     const uint32_t end = receive_cursor_ + static_cast<uint32_t>(count);
     PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
-    receive_cursor_ = std::min(receive_origin_ + AlignUp(end - receive_origin_),
-                               memory_.receive_bytes);
+    receive_cursor_ =
+        std::min(receive_origin_ + AlignUp(end - receive_origin_), memory_.receive_bytes);
   } else if (count == 0) {
     connection->read_ended = true;
     PushEvent(*connection, kEventEnd, 0);

@@ -60,7 +60,8 @@ class EventLoop {
     return ready_next_ < ready_count_ || expired_next_ < expired_.size() || !deferred_.empty();
   }
   [[nodiscard]] bool HasSendRecords() const { return memory_.header[kHeaderSendCount] > 0; }
-  /** Moment (NowMs) at which Wait has something to do without the kernel; TimerWheel::kNever if none. */
+  /** Moment (NowMs) at which Wait has something to do without the kernel; TimerWheel::kNever if
+   * none. */
   [[nodiscard]] uint64_t NextDeadlineMs() const;
   /** Listeners and connections that are not closed and delivered. */
   [[nodiscard]] uint32_t open_count() const { return listener_count_ + slots_.live_count(); }

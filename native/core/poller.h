@@ -22,7 +22,8 @@ class Poller {
   /** Level-triggered. @param events EPOLLIN, EPOLLOUT or 0; EPOLLHUP and EPOLLERR always come. */
   [[nodiscard]] int Add(int fd, uint32_t events, uint64_t token);
   [[nodiscard]] int Modify(int fd, uint32_t events, uint64_t token);
-  /** To be called before close(2), always: a duplicate of the descriptor elsewhere keeps it armed. */
+  /** To be called before close(2), always: a duplicate of the descriptor elsewhere keeps it armed.
+   */
   void Remove(int fd);
 
   /** Never blocks. @returns the number of events written, or a negative errno. */

@@ -26,20 +26,20 @@ enum WantBit : int32_t {
 /** A receive record: slot, generation, kind, start, end, value, port, 0. */
 inline constexpr uint32_t kReceiveStride = 8;
 enum EventKind : int32_t {
-  kEventOpen = 1,     // [start, end) is the peer's address, value the listener, port the peer's
-  kEventData = 2,     // [start, end) of the receive slab
-  kEventEnd = 3,      // the peer sent FIN
-  kEventDrain = 4,    // pending bytes fell below the low mark
+  kEventOpen = 1,   // [start, end) is the peer's address, value the listener, port the peer's
+  kEventData = 2,   // [start, end) of the receive slab
+  kEventEnd = 3,    // the peer sent FIN
+  kEventDrain = 4,  // pending bytes fell below the low mark
   kEventDeadline = 5,
-  kEventClose = 6,  // value: 0 or a negative errno; always the last one
+  kEventClose = 6,           // value: 0 or a negative errno; always the last one
   kEventListenerFailed = 7,  // slot: the listener, value: a negative errno
 };
 
 /** A send record: operation, slot, generation, start, length, count. */
 inline constexpr uint32_t kSendStride = 6;
 enum SendOperation : int32_t {
-  kSendWrite = 1,     // [start, start + length) to one connection
-  kSendFanout = 2,    // the same to `count` slots that begin at `slot` in the fan-out list
+  kSendWrite = 1,   // [start, start + length) to one connection
+  kSendFanout = 2,  // the same to `count` slots that begin at `slot` in the fan-out list
   kSendEnd = 3,
   kSendClose = 4,
   kSendReset = 5,
@@ -61,7 +61,8 @@ struct SharedMemory {
   uint32_t send_records_max = 0;
   int32_t* fanout_slots = nullptr;
   uint32_t fanout_slots_max = 0;
-  /** Per slot: bytes accepted and not yet taken by the kernel. JavaScript adds, a flush corrects. */
+  /** Per slot: bytes accepted and not yet taken by the kernel. JavaScript adds, a flush corrects.
+   */
   int32_t* pending = nullptr;
   uint32_t slots_max = 0;
 };

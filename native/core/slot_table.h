@@ -27,11 +27,13 @@ class SlotTable {
   /** @param slots_max 1..kSlotsMax */
   explicit SlotTable(uint32_t slots_max = kSlotsMax) : slots_max_(slots_max) {}
 
-  /** A fresh connection in a slot of its own, or nullptr when all are taken. Borrowed until Release. */
+  /** A fresh connection in a slot of its own, or nullptr when all are taken. Borrowed until
+   * Release. */
   [[nodiscard]] Connection* Allocate();
   void Release(Connection* connection);
 
-  /** The connection that the token names, or nullptr if the token is stale or was never given out. */
+  /** The connection that the token names, or nullptr if the token is stale or was never given out.
+   */
   [[nodiscard]] Connection* Resolve(uint32_t slot, uint32_t generation) {
     if (slot >= slots_used_) return nullptr;
     Connection* connection = At(slot);

@@ -25,9 +25,9 @@ int64_t SendSome(int fd, const iovec* pieces, uint32_t count) {
   message.msg_iov = const_cast<iovec*>(pieces);
   message.msg_iovlen = count;
   while (true) {
-    const ssize_t sent = count == 1 ? ::send(fd, pieces->iov_base, pieces->iov_len,
-                                             MSG_DONTWAIT | MSG_NOSIGNAL)
-                                    : ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent =
+        count == 1 ? ::send(fd, pieces->iov_base, pieces->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                   : ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
   }
@@ -35,12 +35,14 @@ int64_t SendSome(int fd, const iovec* pieces, uint32_t count) {
 
 int AcceptOne(int listener, sockaddr_storage* peer) {
   socklen_t length = sizeof(*peer);
-  const int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(peer), &length,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int fd =
+      ::accept4(listener, reinterpret_cast<sockaddr*>(peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return fd >= 0 ? fd : -errno;
 }
 
-void ShutdownWrite(int fd) { (void)::shutdown(fd, SHUT_WR); }
+void ShutdownWrite(int fd) {
+  (void)::shutdown(fd, SHUT_WR);
+}
 
 void ResetOnClose(int fd) {
   const linger abort{1, 0};

@@ -12,8 +12,7 @@ TimerWheel::TimerWheel(uint64_t now_ms) : done_tick_(now_ms / kWheelTickMs) {
 void TimerWheel::Set(uint32_t slot, uint64_t deadline_ms) {
   if (slot >= nodes_.size()) nodes_.resize(std::max<size_t>(slot + 1, nodes_.size() * 2));
   Node& node = nodes_[slot];
-  const uint64_t tick =
-      std::max((deadline_ms + kWheelTickMs - 1) / kWheelTickMs, done_tick_ + 1);
+  const uint64_t tick = std::max((deadline_ms + kWheelTickMs - 1) / kWheelTickMs, done_tick_ + 1);
   const bool later = node.bucket != kNone && tick >= node.deadline_tick && node.deadline_tick != 0;
   node.deadline_tick = tick;
   if (later) return;

@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+// Builds native/core with its GoogleTest tests and runs them: once plain, once under
+// AddressSanitizer and UndefinedBehaviorSanitizer. Incremental, into build-native/.
+//   node scripts/test-native.mjs [--variant=plain|sanitized] [gtest options]
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const SOURCE_FOLDERS = ['native/core', 'test/native'];
+const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait'];
+const SANITIZED = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer';
+const VARIANTS = { plain: '-O2', sanitized: `-O1 -g ${SANITIZED}` };
+
+/** @returns {string[]} paths below the root */
+function sources() {
+  return SOURCE_FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith('.cc'))
+      .sort()
+      .map((name) => join(folder, name)),
+  );
+}
+
+function makefile(flags) {
+  const files = sources();
+  const objects = files.map((file) => `${basename(file, '.cc')}.o`);
+  const wraps = WRAPPED_CALLS.map((name) => `-Wl,--wrap=${name}`).join(' ');
+  const lines = [
+    'CXX ?= g++',
+    `FLAGS = -std=gnu++20 -Wall -Wextra -Werror -fno-rtti ${flags}`,
+    `native-tests: ${objects.join(' ')}`,
+    `\t$(CXX) $(FLAGS) -o $@ $^ ${wraps} -lgtest -lgtest_main -lpthread`,
+  ];
+  for (const [i, file] of files.entries()) {
+    lines.push(`${objects[i]}: ${join(ROOT, file)}`, '\t$(CXX) $(FLAGS) -MMD -c -o $@ $<');
+  }
+  return `${lines.join('\n')}\n-include *.d\n`;
+}
+
+function run(command, args, options) {
+  const result = spawnSync(command, args, { stdio: 'inherit', ...options });
+  if (result.error !== undefined) console.error(`${command}: ${result.error.message}`);
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** The same loop of compiled objects as long as neither flags nor list of sources change. */
+function build(variant) {
+  const folder = join(ROOT, 'build-native', variant);
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'Makefile');
+  const text = makefile(VARIANTS[variant]);
+  const isSame = existsSync(path) && readFileSync(path, 'utf8') === text;
+  if (!isSame) writeFileSync(path, text);
+  const jobs = `--jobs=${availableParallelism()}`;
+  run('make', ['--silent', jobs, ...(isSame ? [] : ['--always-make'])], { cwd: folder });
+  return join(folder, 'native-tests');
+}
+
+function main() {
+  if (!existsSync('/usr/include/gtest/gtest.h')) {
+    console.error('GoogleTest is missing: install the Debian package libgtest-dev.');
+    process.exit(1);
+  }
+  const chosen = process.argv.find((text) => text.startsWith('--variant='))?.slice(10);
+  const options = process.argv.slice(2).filter((text) => !text.startsWith('--variant='));
+  for (const variant of chosen === undefined ? Object.keys(VARIANTS) : [chosen]) {
+    if (!(variant in VARIANTS)) {
+      console.error(`Unknown variant "${variant}": use ${Object.keys(VARIANTS).join(' or ')}.`);
+      process.exit(1);
+    }
+    const program = build(variant);
+    console.log(`native tests, ${variant}`);
+    run(program, ['--gtest_brief=1', ...options], { cwd: ROOT });
+  }
+}
+
+main();

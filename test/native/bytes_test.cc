@@ -1,0 +1,101 @@
+// The mask, SHA-256 and HMAC against known answers and against slow twins.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "../../native/core/sha256.h"
+#include "../../native/core/unmask.h"
+#include "random.h"
+
+namespace sluice {
+namespace {
+
+const uint8_t* Bytes(const std::string& text) {
+  return reinterpret_cast<const uint8_t*>(text.data());
+}
+
+std::string Hex(const Sha256Digest& digest) {
+  std::string text;
+  char pair[3];
+  for (const uint8_t byte : digest) {
+    (void)std::snprintf(pair, sizeof(pair), "%02x", byte);
+    text += pair;
+  }
+  return text;
+}
+
+TEST(Unmask, AgreesWithTheByteLoopAtEveryLengthAndOffset) {
+  test::Random random(1);
+  for (size_t length = 0; length < 130; ++length) {
+    for (size_t offset = 0; offset < 9; ++offset) {
+      std::vector<uint8_t> bytes(offset + length + 4);
+      for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.Next());
+      std::vector<uint8_t> expected = bytes;
+      const auto mask = static_cast<uint32_t>(random.Next());
+      bool ascii = true;
+      for (size_t i = 0; i < length; ++i) {
+        expected[offset + i] ^= static_cast<uint8_t>(mask >> (8 * (i % 4)));
+        ascii = ascii && expected[offset + i] < 0x80;
+      }
+      EXPECT_EQ(Unmask(bytes.data() + offset, length, mask), ascii);
+      ASSERT_EQ(bytes, expected) << "length " << length << " offset " << offset;
+    }
+  }
+}
+
+TEST(Sha256, GivesTheAnswersOfTheStandard) {
+  const struct {
+    std::string text;
+    const char* digest;
+  } cases[] = {
+      {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+      {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+      {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+       "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+      {std::string(1000000, 'a'),
+       "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+  };
+  for (const auto& each : cases) {
+    EXPECT_EQ(Hex(Sha256Finish(Sha256Start(), 0, Bytes(each.text), each.text.size())), each.digest);
+  }
+}
+
+TEST(Sha256, TheFastWayAgreesWithThePortableOne) {
+  test::Random random(2);
+  for (size_t blocks = 0; blocks < 20; ++blocks) {
+    std::vector<uint8_t> bytes(blocks * kSha256BlockBytes + 1);
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.Next());
+    Sha256State fast = Sha256Start();
+    Sha256State portable = Sha256Start();
+    Sha256Blocks(&fast, bytes.data() + 1, blocks);
+    Sha256BlocksPortable(&portable, bytes.data() + 1, blocks);
+    EXPECT_EQ(fast, portable) << blocks << " blocks, accelerated " << Sha256IsAccelerated();
+  }
+}
+
+TEST(HmacKey, GivesTheAnswersOfRfc4231) {
+  const struct {
+    std::string secret;
+    std::string text;
+    const char* mac;
+  } cases[] = {
+      {std::string(20, '\x0b'), "Hi There",
+       "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+      {"Jefe", "what do ya want for nothing?",
+       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+      {std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First",
+       "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+  };
+  for (const auto& each : cases) {
+    const HmacKey key(Bytes(each.secret), each.secret.size());
+    EXPECT_EQ(Hex(key.Sign(Bytes(each.text), each.text.size())), each.mac);
+    EXPECT_TRUE(key.Verify(Bytes(each.text), each.text.size(), each.mac, 64));
+    EXPECT_FALSE(key.Verify(Bytes(each.text), each.text.size() - 1, each.mac, 64));
+    EXPECT_FALSE(key.Verify(Bytes(each.text), each.text.size(), each.mac, 63));
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,405 @@
+// The tick on real sockets and without Node: records in, records out, and what the kernel may do
+// in between (fake_kernel.h).
+#include "../../native/core/event_loop.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fake_kernel.h"
+
+namespace sluice {
+namespace {
+
+struct Record {
+  uint32_t slot;
+  uint32_t generation;
+  int32_t kind;
+  std::string bytes;
+  int32_t value;
+};
+
+class EventLoopTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    test::ResetFakeKernel();
+    Start(kSlotsMax);
+  }
+  void TearDown() override {
+    test::ResetFakeKernel();
+    for (const int fd : clients_) (void)::close(fd);
+  }
+
+  void Start(uint32_t slots_max) {
+    memory_.receive_slab = receive_.data();
+    memory_.receive_bytes = kReceiveSlabBytes;
+    memory_.send_slab = send_.data();
+    memory_.send_bytes = static_cast<uint32_t>(send_.size());
+    memory_.header = header_;
+    memory_.receive_records = receive_records_.data();
+    memory_.receive_records_max = kReceiveRecordsMax;
+    memory_.send_records = send_records_.data();
+    memory_.send_records_max = kSendRecordsMax;
+    memory_.fanout_slots = fanout_.data();
+    memory_.fanout_slots_max = static_cast<uint32_t>(fanout_.size());
+    memory_.pending = pending_.data();
+    memory_.slots_max = slots_max;
+    loop_ = std::make_unique<EventLoop>(memory_, true);
+    ASSERT_EQ(loop_->Open(), 0);
+    const int index = loop_->Listen("127.0.0.1", 0, 128);
+    ASSERT_EQ(index, 0);
+    port_ = loop_->ListenerPort(0);
+    ASSERT_GT(port_, 0);
+  }
+
+  int Connect() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port_));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    clients_.push_back(fd);
+    return fd;
+  }
+
+  /** One sub-batch; its records, with their bytes copied. */
+  std::vector<Record> Collect() {
+    std::vector<Record> records;
+    const uint32_t count = loop_->Collect();
+    for (uint32_t i = 0; i < count; ++i) {
+      const int32_t* words = receive_records_.data() + i * kReceiveStride;
+      records.push_back({static_cast<uint32_t>(words[0]), static_cast<uint32_t>(words[1]), words[2],
+                         std::string(receive_.begin() + words[3], receive_.begin() + words[4]),
+                         words[5]});
+    }
+    return records;
+  }
+
+  /** Waits for the kernel, at most a second, and collects everything of that wake-up. */
+  std::vector<Record> Turn() {
+    pollfd readable{loop_->fd(), POLLIN, 0};
+    if (!loop_->HasMore()) (void)::poll(&readable, 1, 1000);
+    loop_->Wait();
+    std::vector<Record> all;
+    while (loop_->HasMore()) {
+      for (Record& record : Collect()) all.push_back(record);
+      loop_->Delivered();
+      loop_->Flush();
+    }
+    return all;
+  }
+
+  Record Accept() {
+    const std::vector<Record> records = Turn();
+    EXPECT_EQ(records.size(), 1U);
+    EXPECT_EQ(records.at(0).kind, kEventOpen);
+    return records.at(0);
+  }
+
+  void PutRecord(int32_t operation, uint32_t slot, uint32_t generation, uint32_t start,
+                 uint32_t length, uint32_t count = 0) {
+    int32_t* words = send_records_.data() + header_[kHeaderSendCount]++ * kSendStride;
+    words[0] = operation;
+    words[1] = static_cast<int32_t>(slot);
+    words[2] = static_cast<int32_t>(generation);
+    words[3] = static_cast<int32_t>(start);
+    words[4] = static_cast<int32_t>(length);
+    words[5] = static_cast<int32_t>(count);
+  }
+
+  uint32_t PutBytes(const std::string& text) {
+    const auto start = static_cast<uint32_t>(header_[kHeaderSendCursor]);
+    std::memcpy(send_.data() + start, text.data(), text.size());
+    header_[kHeaderSendCursor] += static_cast<int32_t>(text.size());
+    return start;
+  }
+
+  void Write(const Record& peer, const std::string& text) {
+    const uint32_t start = PutBytes(text);
+    PutRecord(kSendWrite, peer.slot, peer.generation, start, static_cast<uint32_t>(text.size()));
+  }
+
+  static std::string ReadAll(int fd, size_t length) {
+    std::string text(length, '\0');
+    size_t got = 0;
+    while (got < length) {
+      const ssize_t count = ::recv(fd, text.data() + got, length - got, 0);
+      if (count <= 0) break;
+      got += static_cast<size_t>(count);
+    }
+    text.resize(got);
+    return text;
+  }
+
+  std::vector<uint8_t> receive_ = std::vector<uint8_t>(kReceiveSlabBytes);
+  std::vector<uint8_t> send_ = std::vector<uint8_t>(8 * 1024 * 1024);
+  int32_t header_[kHeaderWords] = {};
+  std::vector<int32_t> receive_records_ = std::vector<int32_t>(kReceiveRecordsMax * kReceiveStride);
+  std::vector<int32_t> send_records_ = std::vector<int32_t>(kSendRecordsMax * kSendStride);
+  std::vector<int32_t> fanout_ = std::vector<int32_t>(1024);
+  std::vector<int32_t> pending_ = std::vector<int32_t>(kSlotsMax);
+  SharedMemory memory_;
+  std::unique_ptr<EventLoop> loop_;
+  std::vector<int> clients_;
+  int port_ = 0;
+};
+
+TEST_F(EventLoopTest, AConnectionOpensReadsEndsAndCloses) {
+  const int client = Connect();
+  const Record open = Accept();
+  EXPECT_EQ(open.bytes, "127.0.0.1");
+  ASSERT_EQ(::send(client, "hello", 5, 0), 5);
+  std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventData);
+  EXPECT_EQ(records[0].bytes, "hello");
+  (void)::shutdown(client, SHUT_WR);
+  records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventEnd);
+  Write(open, "bye");
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_EQ(ReadAll(client, 10), "bye");
+  records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, 0);
+  EXPECT_EQ(loop_->open_count(), 1U);
+}
+
+TEST_F(EventLoopTest, ABatchHoldsAtMostItsMaximumAndTheRestFollows) {
+  for (uint32_t i = 0; i < kEventsPerBatchMax + 10; ++i) Connect();
+  size_t accepted = 0;
+  while (accepted < clients_.size()) accepted += Turn().size();
+  for (const int client : clients_) ASSERT_EQ(::send(client, "x", 1, 0), 1);
+  loop_->Wait();
+  EXPECT_EQ(Collect().size(), kEventsPerBatchMax);
+  loop_->Delivered();
+  EXPECT_EQ(Collect().size(), 10U);
+  EXPECT_FALSE(loop_->HasMore());
+}
+
+TEST_F(EventLoopTest, AFullSlabEndsTheBatchAndNothingIsLost) {
+  const std::string much(kReadBytesPerConnectionMax, 'm');
+  for (int i = 0; i < 6; ++i) Connect();
+  size_t accepted = 0;
+  while (accepted < 6) accepted += Turn().size();
+  for (const int client : clients_) {
+    const timeval soon{0, 1000};
+    (void)::setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
+    ASSERT_EQ(::send(client, much.data(), much.size(), 0), static_cast<ssize_t>(much.size()));
+  }
+  size_t bytes = 0;
+  while (bytes < 6 * much.size()) {
+    const std::vector<Record> records = Turn();
+    ASSERT_FALSE(records.empty());
+    for (const Record& record : records) bytes += record.bytes.size();
+  }
+  EXPECT_EQ(bytes, 6 * much.size());
+}
+
+TEST_F(EventLoopTest, InterruptedCallsAreRepeated) {
+  test::TheKernel().epoll_wait = {{EINTR}, {EINTR}};
+  test::TheKernel().accept4 = {{EINTR}, {ECONNABORTED}};
+  const int client = Connect();
+  const Record open = Accept();
+  test::TheKernel().recv = {{EINTR}};
+  test::TheKernel().send = {{EINTR}};
+  ASSERT_EQ(::write(client, "a", 1), 1);
+  EXPECT_EQ(Turn().at(0).bytes, "a");
+  Write(open, "b");
+  loop_->Flush();
+  EXPECT_EQ(::read(client, send_.data(), 1), 1);
+}
+
+TEST_F(EventLoopTest, APartialSendKeepsTheRestInOrder) {
+  const int client = Connect();
+  const Record open = Accept();
+  test::TheKernel().send = {{0, 3}, {EAGAIN}, {0, 4}};
+  Write(open, "0123");
+  (void)PutBytes("gap");
+  Write(open, "4567");
+  loop_->Flush();
+  EXPECT_EQ(pending_[open.slot], 5);
+  Write(open, "89");
+  loop_->Flush();
+  EXPECT_EQ(pending_[open.slot], 7);
+  while (pending_[open.slot] > 0) (void)Turn();
+  EXPECT_EQ(ReadAll(client, 10), "0123456789");
+}
+
+TEST_F(EventLoopTest, AFanoutIsOneSendPerConnectionWhateverIsBetween) {
+  std::vector<Record> peers;
+  for (int i = 0; i < 5; ++i) {
+    Connect();
+    peers.push_back(Accept());
+    fanout_[static_cast<size_t>(i)] = static_cast<int32_t>(peers.back().slot);
+  }
+  test::TheKernel().send_calls = 0;
+  for (int round = 0; round < 3; ++round) {
+    const uint32_t start = PutBytes("news");
+    PutRecord(kSendFanout, 0, 0, start, 4, 5);
+    Write(peers[2], "you");
+  }
+  loop_->Flush();
+  EXPECT_EQ(test::TheKernel().send_calls, 5);
+  EXPECT_EQ(ReadAll(clients_[0], 12), "newsnewsnews");
+  EXPECT_EQ(ReadAll(clients_[2], 21), "newsyounewsyounewsyou");
+}
+
+TEST_F(EventLoopTest, TheRestOfAFanoutIsSharedAndArrives) {
+  const std::string frame(4096, 'f');
+  std::vector<Record> peers;
+  for (int i = 0; i < 3; ++i) {
+    Connect();
+    peers.push_back(Accept());
+    fanout_[static_cast<size_t>(i)] = static_cast<int32_t>(peers.back().slot);
+  }
+  test::TheKernel().send = {{EAGAIN}, {0, 100}, {EAGAIN}};
+  PutRecord(kSendFanout, 0, 0, PutBytes(frame), 4096, 3);
+  loop_->Flush();
+  EXPECT_EQ(pending_[peers[0].slot], 4096);
+  EXPECT_EQ(pending_[peers[1].slot], 3996);
+  (void)Turn();
+  for (const int client : clients_) EXPECT_EQ(ReadAll(client, frame.size()), frame);
+}
+
+TEST_F(EventLoopTest, AFailedSendDeliversWhatWasReceivedAndThenCloses) {
+  const int client = Connect();
+  const Record open = Accept();
+  ASSERT_EQ(::write(client, "last", 4), 4);
+  test::TheKernel().send = {{EPIPE}};
+  Write(open, "x");
+  loop_->Flush();
+  std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].bytes, "last");
+  EXPECT_EQ(records[1].kind, kEventClose);
+  EXPECT_EQ(records[1].value, -EPIPE);
+}
+
+TEST_F(EventLoopTest, OutOfDescriptorsTheListenerRestsAndComesBack) {
+  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+    test::TheKernel().accept4 = {{error}};
+    Connect();
+    EXPECT_TRUE(Turn().empty());
+    const int calls = test::TheKernel().accept_calls;
+    loop_->Wait();
+    EXPECT_FALSE(loop_->HasMore()) << "a resting listener must not be ready";
+    EXPECT_NE(loop_->NextDeadlineMs(), TimerWheel::kNever);
+    const uint64_t limit = EventLoop::NowMs() + 2000;
+    std::vector<Record> records;
+    while (records.empty() && EventLoop::NowMs() < limit) {
+      (void)::poll(nullptr, 0, 10);
+      loop_->Wait();
+      records = Collect();
+      loop_->Delivered();
+    }
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].kind, kEventOpen);
+    EXPECT_LE(test::TheKernel().accept_calls, calls + 2);
+  }
+}
+
+TEST_F(EventLoopTest, AListenerThatCannotGoOnSaysSo) {
+  test::TheKernel().accept4 = {{EINVAL}};
+  Connect();
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventListenerFailed);
+  EXPECT_EQ(records[0].value, -EINVAL);
+  EXPECT_EQ(loop_->ListenerPort(0), -EBADF);
+}
+
+TEST_F(EventLoopTest, WithoutAFreeSlotAConnectionIsRefusedAndTheListenerRests) {
+  loop_.reset();
+  Start(1);
+  Connect();
+  (void)Accept();
+  const int refused = Connect();
+  EXPECT_TRUE(Turn().empty());
+  char byte;
+  EXPECT_LE(::recv(refused, &byte, 1, 0), 0);
+  EXPECT_EQ(loop_->open_count(), 2U);
+}
+
+TEST_F(EventLoopTest, RecordsOutOfBoundsAreIgnored) {
+  const int client = Connect();
+  const Record open = Accept();
+  const auto size = static_cast<uint32_t>(send_.size());
+  PutRecord(kSendWrite, open.slot, open.generation, size, 1);
+  PutRecord(kSendWrite, open.slot, open.generation, UINT32_MAX, UINT32_MAX);
+  PutRecord(kSendWrite, open.slot, open.generation + 1, 0, 1);
+  PutRecord(kSendWrite, kSlotsMax + 5, 1, 0, 1);
+  PutRecord(kSendFanout, 1024, 0, 0, 1, 1);
+  PutRecord(kSendFanout, UINT32_MAX, 0, 0, 1, UINT32_MAX);
+  fanout_[0] = -1;
+  PutRecord(kSendFanout, 0, 0, 0, 1, 1);
+  PutRecord(99, open.slot, open.generation, 0, 1);
+  Write(open, "ok");
+  loop_->Flush();
+  EXPECT_EQ(ReadAll(client, 2), "ok");
+  header_[kHeaderSendCount] = kSendRecordsMax + 1;
+  loop_->Flush();
+  header_[kHeaderSendCount] = -1;
+  loop_->Flush();
+  header_[kHeaderSendCount] = 0;
+}
+
+TEST_F(EventLoopTest, ASlotIsFreeOnlyAfterItsCloseWasDelivered) {
+  Connect();
+  const Record open = Accept();
+  PutRecord(kSendReset, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_EQ(loop_->open_count(), 2U);
+  loop_->Wait();
+  const std::vector<Record> records = Collect();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(loop_->open_count(), 2U);
+  loop_->Delivered();
+  EXPECT_EQ(loop_->open_count(), 1U);
+  Write(open, "nobody");
+  loop_->Flush();
+}
+
+TEST_F(EventLoopTest, DeadlinesOfConnectionsExpire) {
+  Connect();
+  const Record open = Accept();
+  PutRecord(kSendDeadline, open.slot, open.generation, 0, 1);
+  loop_->Flush();
+  const uint64_t due = loop_->NextDeadlineMs();
+  ASSERT_NE(due, TimerWheel::kNever);
+  while (EventLoop::NowMs() < due) (void)::poll(nullptr, 0, 5);
+  loop_->Wait();
+  const std::vector<Record> records = Collect();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventDeadline);
+  EXPECT_EQ(loop_->NextDeadlineMs(), TimerWheel::kNever);
+}
+
+TEST_F(EventLoopTest, DeliveredBytesAreOverwritten) {
+  const int client = Connect();
+  (void)Accept();
+  ASSERT_EQ(::write(client, "abc", 3), 3);
+  pollfd readable{loop_->fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&readable, 1, 1000), 1);
+  loop_->Wait();
+  ASSERT_EQ(Collect().size(), 1U);
+  const auto start = static_cast<size_t>(receive_records_[3]);
+  loop_->Delivered();
+  EXPECT_EQ(receive_[start], kPoisonByte);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,31 @@
+// System calls with results decided by the test: the linker sends the listed calls here
+// (scripts/test-native.mjs, --wrap). Without a plan the real call is made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+namespace sluice::test {
+
+/** One planned result: an errno, or a bound on the bytes that the real call may move. */
+struct Planned {
+  int error = 0;
+  size_t bytes_max = SIZE_MAX;
+};
+
+struct FakeKernel {
+  std::deque<Planned> accept4;
+  std::deque<Planned> recv;
+  /** send and sendmsg. */
+  std::deque<Planned> send;
+  std::deque<Planned> epoll_wait;
+  int accept_calls = 0;
+  int send_calls = 0;
+};
+
+/** The plan of the running test; cleared by ResetFakeKernel. */
+FakeKernel& TheKernel();
+void ResetFakeKernel();
+
+}  // namespace sluice::test
