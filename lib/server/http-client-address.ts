@@ -49,12 +49,12 @@ export class TrustedProxies {
   }
 
   #add(block: string): void {
-    const [address = '', prefix] = block.split('/', 2);
+    const [address = '', prefix, ...rest] = block.split('/');
     const family = isIP(address);
     const bitsMax = family === 4 ? 32 : 128;
     const bits = prefix === undefined ? bitsMax : Number(prefix);
     const isPlain = prefix === undefined || /^[0-9]{1,3}$/.test(prefix);
-    if (family === 0 || !isPlain || bits > bitsMax) {
+    if (family === 0 || rest.length > 0 || !isPlain || bits > bitsMax) {
       throw new SluiceError('ERR_ARG_RANGE', `Not an address or a CIDR block: ${block}`);
     }
     this.#list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
