@@ -2,7 +2,9 @@
 //
 //   1000        asked for it            1012        drain, come back when told
 //   1013        slow, come back later   4000-4399   reconnect
-//   4400 4403 4409   stay away          4401        not with this token
+//   4400, 4409  stay away               4401        not with this token
+//
+// 4403 is reserved: what a token does not allow is refused per request.
 
 export interface Disconnect {
   readonly code: number;
@@ -20,11 +22,5 @@ export const Disconnects = {
   badFrame: { code: 4400, reason: 'not a JSON object with a type' },
   notJoined: { code: 4400, reason: 'request before hello' },
   tokenExpired: { code: 4401, reason: 'token expired' },
-  forbidden: { code: 4403, reason: 'forbidden' },
   replaced: { code: 4409, reason: 'replaced by the same session' },
 } as const satisfies Record<string, Disconnect>;
-
-/** Whether a client that saw `code` may come back with the same token. */
-export function mayReconnect(code: number): boolean {
-  return code !== 1000 && !(code >= 4400 && code <= 4499);
-}
