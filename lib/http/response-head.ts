@@ -69,5 +69,7 @@ export function isBodiless(status: number): boolean {
 /** The whole answer to a faulty request: short text, and the announcement of the close. */
 export function faultResponse(fault: HttpFault, date: string): string {
   const body = `${fault.message}\n`;
-  return `${statusLine(fault.status)}Date: ${date}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+  const type = 'Content-Type: text/plain; charset=utf-8';
+  const fields = `Date: ${date}\r\n${type}\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  return `${statusLine(fault.status)}${fields}\r\n\r\n${body}`;
 }

@@ -158,6 +158,8 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
 
   close(): void {
     this.#end();
+    // A close lingers until the client has stopped sending: that needs reading.
+    if (this.#isPaused) this.connection.resume();
     this.connection.close();
   }
 

@@ -1,6 +1,7 @@
 // Requests and answers on one connection: order, framing, keep-alive, refusals, the end.
 
 import { describe, expect, test } from 'vitest';
+import { HELD_BYTES_MAX } from '../../../lib/server/http-connection.ts';
 import type { Router } from '../../../lib/server/router.ts';
 import type { ServerResponse } from '../../../lib/server/types.ts';
 import { forEveryCut } from '../../support/chunkings.ts';
@@ -493,6 +494,17 @@ describe('holding:', () => {
     }
     expect(readAnswers(connection.outputText).map(({ body }) => body)).toEqual(['0', '1', '2']);
     expect(connection.isPaused).toBe(false);
+  });
+
+  test('a client that sends on although reading is paused is reset at the bound', () => {
+    const { connection, http } = connectHttp((router) => router.add('GET', '/', () => undefined));
+    connection.feed(get('/'));
+    const slab = Buffer.alloc(HELD_BYTES_MAX, 'x');
+    http.onData(connection, slab, 0, HELD_BYTES_MAX - 1);
+    http.onData(connection, slab, 0, 1);
+    expect(connection.state).toBe('open');
+    http.onData(connection, slab, 0, 1);
+    expect(connection.state).toBe('reset');
   });
 
   test('a thousand pipelined requests do not deepen the stack', async () => {
