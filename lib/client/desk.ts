@@ -38,15 +38,15 @@ import {
   Requests,
   SEND_TIMEOUT_MS,
 } from './requests.ts';
+import { SeenMarks } from './seen-marks.ts';
 import { probeSession, sessionUrlOf, socketUrlOf } from './session-probe.ts';
 import { Line, type WebSocketConstructor } from './socket.ts';
+import { Tokens } from './tokens.ts';
 import { Tracker } from './tracker.ts';
 import { TypingNotes } from './typing-notes.ts';
 
 /** A connection that lasted this long ends the growth of the backoff. */
 export const STABLE_MS = 10_000;
-/** What may stand in a subprotocol (RFC 9110 token); a token with anything else is none. */
-const TOKEN = /^[\w.~+-]+$/;
 
 export class Desk {
   readonly #options: ConnectOptions;
@@ -64,13 +64,12 @@ export class Desk {
   #connection = 0;
   #attempt = 0;
   #onlineAt = 0;
-  #token = '';
-  #refusedToken: string | undefined;
   #mustProbe = false;
   #drainMs: number | undefined;
   #retryTimer: { cancel(): void } | undefined;
   #welcome: Welcome | undefined;
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new SeenMarks();
+  readonly #tokens: Tokens;
 
   constructor(options: ConnectOptions) {
     this.#options = options;
@@ -82,6 +81,7 @@ export class Desk {
     this.#session = takeSession(storage, globalThis as PageEvents);
     this.#requests = new Requests(this.#clock);
     this.#typing = new TypingNotes(this.#clock);
+    this.#tokens = new Tokens(options.token);
     void this.#connect();
   }
 
@@ -125,13 +125,11 @@ export class Desk {
 
   /** Moves the team's read mark forward; a mark that is not further is not sent. */
   async seen(conversation: string, seq: number): Promise<void> {
-    const before = this.#seen.get(conversation);
-    if (before !== undefined && before >= seq) return;
-    this.#seen.set(conversation, seq);
+    if (!this.#seen.isNews(conversation, seq)) return;
     try {
       await this.#ask({ type: 'seen', id: uuid(), conversation, seq }, QUESTION_TIMEOUT_MS);
     } catch (err) {
-      if (this.#seen.get(conversation) === seq) this.#seen.delete(conversation);
+      this.#seen.undo(conversation, seq);
       throw err;
     }
   }
@@ -166,7 +164,7 @@ export class Desk {
   reconnect(): void {
     const { state } = this.#state;
     if (state === 'connecting' || state === 'online') return;
-    this.#refusedToken = undefined;
+    this.#tokens.forgive();
     this.#retryTimer?.cancel();
     void this.#connect();
   }
@@ -180,22 +178,15 @@ export class Desk {
     const connection = ++this.#connection;
     this.#drainMs = undefined;
     this.#setState({ state: 'connecting', attempt: this.#attempt });
-    let token: string;
-    try {
-      token = await this.#options.token();
-    } catch {
-      // Whoever hands out tokens is not reachable: the same as no network.
-      if (connection === this.#connection) this.#retry('jitter');
-      return;
-    }
+    const answer = await this.#tokens.next();
     if (connection !== this.#connection) return;
-    if (token === this.#refusedToken || !TOKEN.test(token)) {
+    if (answer.outcome === 'unreachable') {
+      this.#retry('jitter');
+    } else if (answer.outcome === 'refused') {
       this.#stop('unauthorized');
-      return;
+    } else if (!this.#mustProbe || (await this.#mayOpen(connection, answer.token))) {
+      this.#open(connection, answer.token);
     }
-    if (this.#mustProbe && !(await this.#mayOpen(connection, token))) return;
-    this.#token = token;
-    this.#open(connection, token);
   }
 
   /** After a failed handshake: asks by HTTP, which does say why. */
@@ -212,6 +203,7 @@ export class Desk {
   }
 
   #open(connection: number, token: string): void {
+    this.#tokens.use(token);
     const isCurrent = (): boolean => connection === this.#connection;
     this.#line = new Line({
       url: socketUrlOf(this.#options.url),
@@ -269,6 +261,7 @@ export class Desk {
 
   #lineOnWelcome(message: Welcome): void {
     this.#tracker.welcome(message);
+    if (!message.recovered) this.#seen.clear();
     this.#welcome = message;
     this.#onlineAt = this.#clock.monotonicMs();
     this.#line?.watchSilence(message.heartbeatSeconds * 2_000);
@@ -306,22 +299,22 @@ export class Desk {
     if (verdict.kind === 'stop') {
       this.#stop(verdict.reason);
     } else if (verdict.kind === 'renew') {
-      this.#renew(this.#token);
+      this.#renew();
     } else {
       if (!verdict.repeats) this.#requests.rejectWrittenOn(this.#connection);
       this.#retry(verdict.delay);
     }
   }
 
-  /** This token is refused: another is asked for, and if it is the same we stop. */
-  #renew(refused: string): void {
-    this.#refusedToken = refused;
+  /** A token is refused: another is asked for, and if it is the same we stop. */
+  #renew(refused?: string): void {
+    this.#tokens.refuse(refused);
     this.#retry('jitter');
   }
 
   async #renewOnline(inMs: number): Promise<void> {
     const connection = this.#connection;
-    const renewed = await this.#newToken();
+    const renewed = await this.#tokens.another();
     if (connection !== this.#connection) return;
     if (renewed === undefined) {
       this.#emitter.emit('expiring', { inMs, renewed: false });
@@ -332,21 +325,11 @@ export class Desk {
     this.#write(request);
     try {
       await answer;
-      this.#token = renewed;
+      this.#tokens.use(renewed);
       this.#emitter.emit('expiring', { inMs, renewed: true });
     } catch (err) {
       const error = err as DeskError;
       this.#emitter.emit('expiring', { inMs, renewed: false, error });
-    }
-  }
-
-  /** A token other than the present one; undefined when there is none. */
-  async #newToken(): Promise<string | undefined> {
-    try {
-      const token = await this.#options.token();
-      return token === this.#token ? undefined : token;
-    } catch {
-      return undefined;
     }
   }
 

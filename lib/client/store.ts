@@ -90,6 +90,7 @@ export class Store {
   /** Conversations of a snapshot or a `list`: an object that is older than what is here is ignored. */
   addConversations(conversations: readonly ConversationView[]): void {
     for (const view of conversations) {
+      if (isOfPage(view.conversation)) continue;
       const known = this.#conversations.get(view.conversation);
       if (known !== undefined && known.seq > view.seq) continue;
       this.#unread.set(view.conversation, new UnreadMarks(view.unread, view.seq));
@@ -105,7 +106,7 @@ export class Store {
       if (thread.isOverfull) thread.clear();
       this.#tell({ type: 'thread', conversation });
     }
-    if (conversation.split('/').length < 3) return;
+    if (isOfPage(conversation)) return;
     const view = this.#conversations.get(conversation) ?? emptyConversation(event);
     if (event.seq <= view.seq) return;
     const marks = this.#unread.get(conversation) ?? new UnreadMarks(0, 0);
@@ -178,4 +179,9 @@ export class Store {
   #tell(change: StoreChange): void {
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+/** `messenger/PAGE`: what concerns the Page itself is no conversation. */
+function isOfPage(conversation: string): boolean {
+  return conversation.split('/').length < 3;
 }

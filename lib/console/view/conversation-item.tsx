@@ -5,7 +5,7 @@ import type { App } from '../model/app.ts';
 import { clockTime, customerName, fullTime, previewText, shortTime } from '../model/format.ts';
 import { t } from '../model/language.ts';
 import { Avatar } from './avatar.tsx';
-import { focusComposer } from './focus.ts';
+import { focusNextComposer } from './focus.ts';
 import { minute } from './now.ts';
 
 interface ItemProps {
@@ -27,7 +27,7 @@ export function ConversationItem({ app, view, isSelected }: ItemProps) {
       data-conversation={view.conversation}
       onClick={() => {
         app.select(view.conversation);
-        focusComposer();
+        focusNextComposer();
       }}
     >
       <Avatar id={view.customer.id} name={name} />

@@ -1,9 +1,13 @@
 // Where the keyboard goes.
 
-/** The answer box, once it is there. On a touch screen it would only raise the keyboard. */
+/** The answer box of the conversation that is shown. */
 export function focusComposer(): void {
-  if (matchMedia('(pointer: coarse)').matches) return;
-  requestAnimationFrame(() => document.getElementById('composer')?.focus());
+  document.getElementById('composer')?.focus();
+}
+
+/** The answer box of a conversation that is about to be drawn. On touch it would only raise the keyboard. */
+export function focusNextComposer(): void {
+  if (!matchMedia('(pointer: coarse)').matches) requestAnimationFrame(focusComposer);
 }
 
 export function focusSearch(): void {

@@ -1,7 +1,7 @@
 // Keys that work anywhere on the page: up and down through the list, / to search, Enter to answer, Esc to leave.
 
 import type { App } from '../model/app.ts';
-import { focusComposer, focusSearch, isTyping } from './focus.ts';
+import { focusComposer, focusNextComposer, focusSearch, isTyping } from './focus.ts';
 
 /** Listens until the result is called. */
 export function listenToKeys(app: App): () => void {
@@ -47,7 +47,7 @@ function handleInSearch(app: App, event: KeyboardEvent): boolean {
   }
   if (event.key !== 'Enter') return false;
   if (app.visible.value.every((view) => view.conversation !== app.selected.value)) app.move(1);
-  focusComposer();
+  focusNextComposer();
   return true;
 }
 

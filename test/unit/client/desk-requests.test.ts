@@ -3,7 +3,10 @@
 import { describe, expect, test } from 'vitest';
 import { takeSession, uuid } from '../../../lib/client/identity.ts';
 import { DeskError, REQUESTS_MAX } from '../../../lib/client/requests.ts';
+import { SEEN_MARKS_MAX, SeenMarks } from '../../../lib/client/seen-marks.ts';
 import { sessionUrlOf, socketUrlOf } from '../../../lib/client/session-probe.ts';
+import { TYPING_KEPT_MAX, TypingNotes } from '../../../lib/client/typing-notes.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { A, B, openDesk } from './desk-fixture.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -137,6 +140,24 @@ describe('the other requests', () => {
     expect(socket.requests.map((request) => request['seq'])).toEqual([10, 12, 5]);
   });
 
+  test('seen starts again with another journal, and after a mark that did not arrive', async () => {
+    const { desk, clock, welcome } = await openDesk();
+    const first = await welcome();
+    const refused = codeOf(desk.seen(A, 90));
+    const id = first.requests[0]?.['id'];
+    const error = { code: 'unavailable', message: 'later', retryable: true };
+    first.say({ type: 'reply', id, ok: false, error });
+    expect(await refused).toBe('unavailable:false');
+    const again = desk.seen(A, 90);
+    first.say({ type: 'reply', id: first.requests[1]?.['id'], ok: true, data: {} });
+    await again;
+    first.drop(1006);
+    await clock.advance(1_000);
+    const second = await welcome({ epoch: 'e2', seq: 5 });
+    void codeOf(desk.seen(A, 3));
+    expect(second.requests).toMatchObject([{ type: 'seen', seq: 3 }]);
+  });
+
   test('typing is noted at the first key, every ten seconds, and at the end', async () => {
     const { desk, clock, welcome } = await openDesk();
     desk.typing(A, true);
@@ -167,6 +188,23 @@ describe('the other requests', () => {
     await settle();
     expect(network.sockets).toHaveLength(2);
     expect(desk.state.state).toBe('connecting');
+  });
+});
+
+describe('bounds', () => {
+  test('of remembered read marks: beyond them one may be sent twice', () => {
+    const marks = new SeenMarks();
+    for (let i = 0; i < SEEN_MARKS_MAX; i++) expect(marks.isNews(`c${i}`, 1)).toBe(true);
+    expect(marks.isNews('c0', 1)).toBe(false);
+    expect(marks.isNews('one more', 1)).toBe(true);
+    expect(marks.isNews('c0', 1)).toBe(true);
+  });
+
+  test('of remembered typing notes: beyond them the oldest is noted again', () => {
+    const notes = new TypingNotes(new ManualClock());
+    for (let i = 0; i <= TYPING_KEPT_MAX; i++) expect(notes.isDue(`c${i}`, true)).toBe(true);
+    expect(notes.isDue('c1', true)).toBe(false);
+    expect(notes.isDue('c0', true)).toBe(true);
   });
 });
 

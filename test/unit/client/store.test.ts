@@ -111,6 +111,8 @@ describe('an event changes the conversation', () => {
     expect(store.alarms).toEqual([{ page: '1', alarm: 'token', since: 5, why: 'w' }]);
     store.apply(alarm(102, 'cleared'));
     expect(store.alarms).toEqual([]);
+    store.addConversations([conversationView('messenger/1', 103)]);
+    expect(store.conversations).toHaveLength(1);
   });
 });
 
