@@ -334,6 +334,7 @@ describe('the keyboard', () => {
     await page.keyboard.type('bob');
     await page.keyboard.press('Enter');
     await title.filter({ hasText: 'Bob Stone' }).waitFor();
+    await page.locator('#composer:focus').waitFor();
     await page.keyboard.press('Escape');
     await page.keyboard.press('Escape');
     await title.waitFor({ state: 'detached' });
