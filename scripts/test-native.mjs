@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SOURCE_FOLDERS = ['native/core', 'test/native'];
-const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait'];
+const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'clock_gettime'];
 const SANITIZED = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer';
 const VARIANTS = { plain: '-O2', sanitized: `-O1 -g ${SANITIZED}` };
 

@@ -63,7 +63,11 @@ void LoopWrap::Tick() {
   in_batch_ = true;
   Flush();
   loop_.Wait();
+  int deferred_batches = 0;
   while (!dead_ && loop_.HasMore()) {
+    // A handler that writes at every drain must not keep the others waiting: the idle handle brings
+    // us back.
+    if (!loop_.HasReady() && ++deferred_batches > kDeferredBatchesMax) break;
     if (loop_.Collect() == 0) continue;
     const bool delivered = Cross(kCallDeliver);
     loop_.Delivered();

@@ -55,10 +55,12 @@ class EventLoop {
   /** Sends what the send records say and resets their cursors. */
   void Flush();
 
-  /** True while this wake-up still has something to collect. */
-  [[nodiscard]] bool HasMore() const {
-    return ready_next_ < ready_count_ || expired_next_ < expired_.size() || !deferred_.empty();
+  /** True while this wake-up still has something from the kernel or the clock to collect. */
+  [[nodiscard]] bool HasReady() const {
+    return ready_next_ < ready_count_ || expired_next_ < expired_.size();
   }
+  /** The same, or a drain or close record is owed; handlers may bring about new ones for ever. */
+  [[nodiscard]] bool HasMore() const { return HasReady() || !deferred_.empty(); }
   [[nodiscard]] bool HasSendRecords() const { return memory_.header[kHeaderSendCount] > 0; }
   /** Moment (NowMs) at which Wait has something to do without the kernel; TimerWheel::kNever if
    * none. */

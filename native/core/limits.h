@@ -50,6 +50,9 @@ inline constexpr uint32_t kWheelBuckets = 1024;
 /** Commit crossings per tick; appends made later wait for the next tick. */
 inline constexpr int kCommitRoundsMax = 2;
 
+/** Batches per tick that consist of drain and close records only. */
+inline constexpr int kDeferredBatchesMax = 4;
+
 inline constexpr uint8_t kPoisonByte = 0xdd;
 
 }  // namespace sluice

@@ -273,6 +273,28 @@ describe('backpressure', () => {
     expect(harness.log.filter((entry) => entry === 'drain')).toHaveLength(drains);
   });
 
+  // Each of these writes is taken whole by the kernel and brings about the next drain at once.
+  test('a handler that writes at every drain does not keep others from their turn', async () => {
+    const chunk = Buffer.alloc(HIGH_WATER_BYTES);
+    let drains = 0;
+    start({
+      onData: (connection) => connection.write(chunk),
+      onDrain(connection) {
+        drains++;
+        if (connection === first()) connection.write(chunk);
+      },
+    });
+    const greedy = await harness.client();
+    greedy.socket.write('x');
+    await harness.until('some drains', () => drains > 20);
+    const other = await harness.client();
+    other.socket.write('x');
+    await harness.until('its turn', () => other.receivedBytes === chunk.length);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    first().reset();
+    await harness.untilLogged('close 0');
+  });
+
   test('close sends what is pending before it ends', async () => {
     const bytes = 8_000_000;
     start({

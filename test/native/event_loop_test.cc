@@ -297,14 +297,9 @@ TEST_F(EventLoopTest, OutOfDescriptorsTheListenerRestsAndComesBack) {
     loop_->Wait();
     EXPECT_FALSE(loop_->HasMore()) << "a resting listener must not be ready";
     EXPECT_NE(loop_->NextDeadlineMs(), TimerWheel::kNever);
-    const uint64_t limit = EventLoop::NowMs() + 2000;
-    std::vector<Record> records;
-    while (records.empty() && EventLoop::NowMs() < limit) {
-      (void)::poll(nullptr, 0, 10);
-      loop_->Wait();
-      records = Collect();
-      loop_->Delivered();
-    }
+    test::TheKernel().clock_offset_ms += kAcceptPauseMs + 10;
+    loop_->Wait();
+    const std::vector<Record> records = Turn();
     ASSERT_EQ(records.size(), 1U);
     EXPECT_EQ(records[0].kind, kEventOpen);
     EXPECT_LE(test::TheKernel().accept_calls, calls + 2);
@@ -378,14 +373,87 @@ TEST_F(EventLoopTest, DeadlinesOfConnectionsExpire) {
   const Record open = Accept();
   PutRecord(kSendDeadline, open.slot, open.generation, 0, 1);
   loop_->Flush();
-  const uint64_t due = loop_->NextDeadlineMs();
-  ASSERT_NE(due, TimerWheel::kNever);
-  while (EventLoop::NowMs() < due) (void)::poll(nullptr, 0, 5);
+  ASSERT_NE(loop_->NextDeadlineMs(), TimerWheel::kNever);
+  test::TheKernel().clock_offset_ms += 2 * kWheelTickMs;
   loop_->Wait();
   const std::vector<Record> records = Collect();
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(records[0].kind, kEventDeadline);
   EXPECT_EQ(loop_->NextDeadlineMs(), TimerWheel::kNever);
+}
+
+TEST_F(EventLoopTest, AfterCloseTheInputIsDiscardedForABoundedTime) {
+  const int client = Connect();
+  const Record open = Accept();
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  ASSERT_EQ(::write(client, "ignored", 7), 7);
+  EXPECT_TRUE(Turn().empty());
+  test::TheKernel().clock_offset_ms += kLingerMs - 100;
+  loop_->Wait();
+  EXPECT_FALSE(loop_->HasMore());
+  test::TheKernel().clock_offset_ms += 200;
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, 0);
+}
+
+TEST_F(EventLoopTest, AfterCloseABoundedAmountOfInputIsDiscarded) {
+  const int client = Connect();
+  const Record open = Accept();
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  const std::vector<char> much(kReadBytesPerConnectionMax);
+  uint64_t sent = 0;
+  std::vector<Record> records;
+  while (records.empty() && sent < 2ULL * kLingerBytesMax) {
+    const ssize_t count = ::send(client, much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count > 0) sent += static_cast<uint64_t>(count);
+    records = Turn();
+  }
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_GT(sent, kLingerBytesMax);
+}
+
+TEST_F(EventLoopTest, AfterCloseTheQueueHasABoundedTime) {
+  Connect();
+  const Record open = Accept();
+  test::TheKernel().send.assign(1000, {EAGAIN});
+  Write(open, "never taken");
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  test::TheKernel().clock_offset_ms += kCloseFlushMs - 1000;
+  EXPECT_TRUE(Turn().empty());
+  test::TheKernel().clock_offset_ms += 2000;
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, -ETIMEDOUT);
+}
+
+TEST_F(EventLoopTest, APausedConnectionThatIsResetIsTakenOutOfThePoller) {
+  const int client = Connect();
+  const Record open = Accept();
+  PutRecord(kSendPause, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  ASSERT_EQ(::write(client, "early", 5), 5);
+  const linger abort{1, 0};
+  (void)::setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+  (void)::close(client);
+  clients_.clear();
+  EXPECT_TRUE(Turn().empty());
+  pollfd readable{loop_->fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&readable, 1, 20), 0) << "EPOLLHUP keeps firing";
+  PutRecord(kSendResume, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  std::vector<Record> records;
+  while (records.empty() || records.back().kind != kEventClose) {
+    for (Record& record : Turn()) records.push_back(record);
+    ASSERT_LE(records.size(), 2U);
+  }
+  EXPECT_EQ(records.back().value, -ECONNRESET);
 }
 
 TEST_F(EventLoopTest, DeliveredBytesAreOverwritten) {

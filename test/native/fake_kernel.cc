@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,6 +45,7 @@ int __real_accept4(int fd, sockaddr* address, socklen_t* length, int flags);
 ssize_t __real_recv(int fd, void* into, size_t length, int flags);
 ssize_t __real_send(int fd, const void* from, size_t length, int flags);
 ssize_t __real_sendmsg(int fd, const msghdr* message, int flags);
+int __real_clock_gettime(clockid_t clock, timespec* now);
 int __real_epoll_wait(int fd, epoll_event* events, int count, int timeout);
 
 int __wrap_accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
@@ -88,6 +90,15 @@ int __wrap_epoll_wait(int fd, epoll_event* events, int count, int timeout) {
   size_t bytes_max = 0;
   if (sluice::test::Fails(&TheKernel().epoll_wait, &bytes_max)) return -1;
   return __real_epoll_wait(fd, events, count, timeout);
+}
+
+int __wrap_clock_gettime(clockid_t clock, timespec* now) {
+  const int result = __real_clock_gettime(clock, now);
+  const int64_t offset = TheKernel().clock_offset_ms;
+  const int64_t nanoseconds = now->tv_nsec + offset % 1000 * 1000000;
+  now->tv_sec += offset / 1000 + nanoseconds / 1000000000;
+  now->tv_nsec = nanoseconds % 1000000000;
+  return result;
 }
 
 }  // extern "C"

@@ -20,6 +20,8 @@ struct FakeKernel {
   /** send and sendmsg. */
   std::deque<Planned> send;
   std::deque<Planned> epoll_wait;
+  /** Added to every clock that the engine reads. */
+  int64_t clock_offset_ms = 0;
   int accept_calls = 0;
   int send_calls = 0;
 };
