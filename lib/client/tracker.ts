@@ -1,9 +1,9 @@
-// Where the client stands in the journal: its position for a resume, and the last event of each
-// conversation, so that a doubled event is dropped and a missing one is noticed (contract.md, "Joining", "Order").
+// Where the client stands in the journal: its position for a resume, and the last event of each conversation,
+// so that a doubled event is dropped and a missing one is noticed (contract.md, "Joining", "Order").
 
 import type { ConversationView, EventMessage, Position } from './protocol.ts';
 
-/** Conversations whose last event is remembered; beyond it the oldest only loses the check of its next `prev`. */
+/** Conversations whose last event is remembered; of older ones only the check of their next `prev` is weaker. */
 export const HEADS_MAX = 20_000;
 
 export type Tracked =

@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { App } from '../model/app.ts';
 import { t } from '../model/language.ts';
+import { focusComposer } from './focus.ts';
 import { Icon } from './icons.tsx';
 
 /** The protocol's bound of one message, in characters. */
@@ -14,73 +15,23 @@ const HEIGHT_MAX_PX = 220;
 /** Without a key for this long one has stopped typing. */
 const TYPING_IDLE_MS = 6_000;
 
-export function Composer({ app, conversation }: { app: App; conversation: string }) {
-  const text = useSignal(app.texts.draft(conversation));
-  const field = useRef<HTMLTextAreaElement>(null);
-  const typing = useTypingNotes(app, conversation);
-  const draftVersion = app.draftVersion.value;
-  const length = [...text.value].length;
-  const canSend = text.value.trim() !== '' && length <= TEXT_MAX;
+interface ComposerProps {
+  readonly app: App;
+  readonly conversation: string;
+}
 
-  useEffect(() => {
-    text.value = app.texts.draft(conversation);
-  }, [draftVersion]);
-
-  useLayoutEffect(() => {
-    const element = field.current;
-    if (element === null) return;
-    element.style.height = 'auto';
-    element.style.height = `${Math.min(element.scrollHeight, HEIGHT_MAX_PX)}px`;
-  }, [text.value]);
-
-  const change = (next: string): void => {
-    text.value = next;
-    app.texts.setDraft(conversation, next);
-    typing.note(next !== '');
-  };
-  const send = (): void => {
-    if (!canSend) return;
-    const replyTo = app.answering.value?.mids[0];
-    app.outgoing.send(conversation, {
-      text: text.value.trim(),
-      ...(replyTo === undefined ? {} : { replyTo }),
-    });
-    app.answering.value = undefined;
-    typing.cancel();
-    text.value = '';
-    app.texts.setDraft(conversation, '');
-    field.current?.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    // While an input method composes (Chinese), Enter chooses a word.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+export function Composer({ app, conversation }: ComposerProps) {
+  const { text, length, change, send } = useAnswer(app, conversation);
+  const canSend = text.trim() !== '' && length <= TEXT_MAX;
+  const trySend = (event: Event): void => {
     event.preventDefault();
-    send();
+    if (canSend) send();
   };
-
   return (
-    <form
-      class="composer"
-      onSubmit={(event) => {
-        event.preventDefault();
-        send();
-      }}
-    >
+    <form class="composer" onSubmit={trySend}>
       <AnsweringQuote app={app} />
       <div class="composer-row">
-        <textarea
-          id="composer"
-          ref={field}
-          rows={1}
-          dir="auto"
-          placeholder={t('write')}
-          aria-label={t('write')}
-          title={t('sendHint')}
-          value={text.value}
-          data-testid="composer"
-          onInput={(event) => change(event.currentTarget.value)}
-          onKeyDown={onKeyDown}
-        />
+        <AnswerField text={text} onChange={change} onEnter={trySend} />
         <button
           type="submit"
           class="send"
@@ -100,6 +51,72 @@ export function Composer({ app, conversation }: { app: App; conversation: string
         </p>
       )}
     </form>
+  );
+}
+
+/** The text of the answer: kept as a draft, told as typing, sent. */
+function useAnswer(app: App, conversation: string) {
+  const text = useSignal(app.texts.draft(conversation));
+  const typing = useTypingNotes(app, conversation);
+  const draftVersion = app.draftVersion.value;
+
+  useEffect(() => {
+    text.value = app.texts.draft(conversation);
+  }, [draftVersion]);
+
+  const keep = (next: string): void => {
+    text.value = next;
+    app.texts.setDraft(conversation, next);
+  };
+  const change = (next: string): void => {
+    keep(next);
+    typing.note(next !== '');
+  };
+  const send = (): void => {
+    const replyTo = app.answering.value?.mids[0];
+    app.outgoing.send(conversation, {
+      text: text.value.trim(),
+      ...(replyTo === undefined ? {} : { replyTo }),
+    });
+    app.answering.value = undefined;
+    typing.cancel();
+    keep('');
+    focusComposer();
+  };
+  return { text: text.value, length: [...text.value].length, change, send };
+}
+
+interface FieldProps {
+  readonly text: string;
+  readonly onChange: (text: string) => void;
+  readonly onEnter: (event: Event) => void;
+}
+
+/** Grows with its text. Enter ends it, but not while an input method composes (Chinese). */
+function AnswerField({ text, onChange, onEnter }: FieldProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (element === null) return;
+    element.style.height = 'auto';
+    element.style.height = `${Math.min(element.scrollHeight, HEIGHT_MAX_PX)}px`;
+  }, [text]);
+  return (
+    <textarea
+      id="composer"
+      ref={field}
+      rows={1}
+      dir="auto"
+      placeholder={t('write')}
+      aria-label={t('write')}
+      title={t('sendHint')}
+      value={text}
+      data-testid="composer"
+      onInput={(event) => onChange(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) onEnter(event);
+      }}
+    />
   );
 }
 
