@@ -26,8 +26,9 @@ export class SenderActions {
     if (name?.user === undefined || !isConfigured(name.page)) return;
     if (stateOf(conversation)?.thread === 'other' || this.#running >= ACTIONS_RUNNING_MAX) return;
     this.#running += 1;
-    graph.action(name.page, name.user, action).finally(() => {
+    const settle = (): void => {
       this.#running -= 1;
-    });
+    };
+    graph.action(name.page, name.user, action).then(settle, settle);
   }
 }

@@ -121,7 +121,7 @@ test('a resume far behind is replayed whole, and not at all beyond replayMax', a
   expect(beyond.events).toEqual([]);
 });
 
-test('an address that opens no conversation never costs memory: it just is a connection', async () => {
+test('a connection that says nothing is counted, and forgotten when it ends', async () => {
   rig = await Rig.start();
   const { port } = new URL(rig.url);
   const socket = connect(Number(port), '127.0.0.1');

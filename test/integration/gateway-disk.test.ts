@@ -1,0 +1,158 @@
+// The gateway on a disk that is full, broken or slow, as a process of its own; and the order of system
+// calls that shows what kill -9 cannot: the flush that covers an event comes before its 200.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GatewayProcess, PAGE, textBody } from '../support/gateway-process.ts';
+import { ERRNO, FaultyDisk } from '../support/preload.ts';
+import { Agent, type Json, until } from './gateway-rig.ts';
+
+const MARK = 'dur-mark-';
+const SLOW_FSYNC_MS = 10;
+
+let folder: string;
+let disk: FaultyDisk;
+let gateway: GatewayProcess;
+let agents: Agent[];
+
+async function start(mark?: string): Promise<void> {
+  disk = new FaultyDisk(folder, mark);
+  gateway = await GatewayProcess.create({ env: disk.env });
+  await gateway.start();
+}
+
+async function joinAs(token = gateway.token('ann')): Promise<Agent> {
+  const agent = new Agent(gateway.url, token);
+  agents.push(agent);
+  await agent.opened;
+  agent.say({ type: 'hello', id: 'h', session: `tab-${agents.length}` });
+  await agent.next((message) => message['type'] === 'position');
+  return agent;
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-disk-'));
+  agents = [];
+});
+
+afterEach(async () => {
+  for (const agent of agents) agent.socket.terminate();
+  await gateway.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A redelivery keeps the event's own time. */
+const at = Date.now();
+const one = textBody('m_1', '7', 'one', at);
+const two = textBody('m_2', '7', 'two', at);
+
+const received = (): unknown[] =>
+  gateway
+    .records()
+    .filter((record) => record.kind === 'message.received')
+    .map((record) => record.data['mid']);
+
+describe('a full disk', () => {
+  test.each([
+    ['ENOSPC', ERRNO.ENOSPC],
+    ['EROFS', ERRNO.EROFS],
+  ])(
+    '(%s) means 503 to Meta and an error to agents, and is over without a restart',
+    async (_name, errno) => {
+      await start();
+      const agent = await joinAs();
+      const conversation = `messenger/${PAGE}/7`;
+      expect(await gateway.post(one)).toBe(200);
+      await agent.event('message.received');
+
+      disk.set({ write: { errno, path: '/data/' } });
+      expect(await gateway.post(two)).toBe(503);
+      const send: Json = { type: 'send', id: 'same', conversation, message: { text: 'hi' } };
+      const refused = await agent.ask(send);
+      expect(refused).toMatchObject({ ok: false, error: { code: 'unavailable', retryable: true } });
+
+      disk.set({});
+      let status = 503;
+      for (let tries = 0; status === 503 && tries < 100; tries++) {
+        status = await gateway.post(two);
+      }
+      expect(status).toBe(200);
+      expect(await agent.event('message.received')).toMatchObject({ data: { mid: 'm_2' } });
+      expect(await agent.ask({ ...send, id: 'other' })).toMatchObject({ ok: true });
+      await gateway.kill('SIGTERM');
+      expect(received()).toEqual(['m_1', 'm_2']);
+    },
+  );
+});
+
+test('a flush that fails ends the process with 1; the next one replays and takes the message once', async () => {
+  await start();
+  expect(await gateway.post(one)).toBe(200);
+  disk.set({ fsync: { errno: ERRNO.EIO, path: 'log.db' } });
+  const exited = gateway.exited();
+  expect(await gateway.post(two)).not.toBe(200);
+  expect(await exited).toBe(1);
+  disk.set({});
+  await gateway.start();
+  expect(await gateway.post(two)).toBe(200);
+  expect(await gateway.post(one)).toBe(200);
+  await gateway.kill('SIGTERM');
+  expect(received()).toEqual(['m_1', 'm_2']);
+});
+
+test('every 200 comes after the flush that covers its event', async () => {
+  await start(MARK);
+  const posts = 200;
+  const lanes = 16;
+  const lane = async (first: number): Promise<void> => {
+    for (let n = first; n < posts; n += lanes) {
+      expect(await gateway.post(textBody(`${MARK}${n}`, '7', 'x'))).toBe(200);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, index) => lane(index)));
+  await gateway.kill('SIGTERM');
+  const written = new Set<string>();
+  let flushed = 0;
+  let answered = 0;
+  for (const line of disk.calls()) {
+    if (line.startsWith('write ') && line.includes('log.db')) {
+      for (const [mid] of line.matchAll(new RegExp(`${MARK}\\d+`, 'g'))) written.add(mid);
+    } else if (line.startsWith('fsync ') && line.includes('log.db-wal') && line.endsWith(' 0')) {
+      flushed = written.size;
+    } else if (line.startsWith('send ') && line.includes('HTTP/1.1 200')) {
+      answered += 1;
+      expect(answered, line).toBeLessThanOrEqual(flushed);
+    }
+  }
+  expect([answered, flushed]).toEqual([posts, posts]);
+});
+
+test('with a flush of 10 ms, 200 webhooks a second and 100 agents, p99 stays below 100 ms', async () => {
+  await start();
+  const token = gateway.token('team', PAGE, 'service');
+  for (let count = 0; count < 100; count++) await joinAs(token);
+  disk.set({ fsyncDelayMs: SLOW_FSYNC_MS });
+  const posts = 600;
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  const pending: Promise<void>[] = [];
+  for (let n = 0; n < posts; n++) {
+    const due = startedAt + n * 5;
+    const waitMs = due - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const postedAt = performance.now();
+    const post = gateway.post(textBody(`m_${n}`, String(n % 40), 'x')).then((status) => {
+      expect(status).toBe(200);
+      latencies.push(performance.now() - postedAt);
+    });
+    pending.push(post);
+  }
+  await Promise.all(pending);
+  await until('all at all agents', () => agents.every((agent) => agent.texts.length === posts));
+  latencies.sort((a, b) => a - b);
+  const p99 = latencies[Math.floor(latencies.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+  console.log(`p99 ${p99.toFixed(1)} ms, median ${latencies[posts / 2]?.toFixed(1)} ms`);
+  expect(p99).toBeLessThan(100);
+});
