@@ -35,7 +35,10 @@ export const GRAPH_CONNECTIONS_MAX = 64;
 /** Calls waiting or in flight; above it a call is refused before anything leaves. */
 export const GRAPH_CALLS_MAX = 4096;
 export const GRAPH_CONNECT_TIMEOUT_MS = 10_000;
-/** From the last byte of the request to the head of the answer. Meta fetches attachments meanwhile (10 s, videos 75 s). */
+/**
+ * From the last byte of the request to the head of the answer. Meta fetches attachments meanwhile
+ * (10 s, videos 75 s).
+ */
 export const GRAPH_HEADERS_TIMEOUT_MS = 80_000;
 export const GRAPH_BODY_TIMEOUT_MS = 20_000;
 /** The whole call, with waiting for a connection. */

@@ -2,6 +2,7 @@
 // The header's form is checked before a body is read; the comparison takes the same time for every digest.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { HmacKey } from '../native/bytes.ts';
 
 /** Decides whether a body was signed with one of the secrets. */
 export interface SignatureVerifier {
@@ -12,10 +13,10 @@ export interface SignatureVerifier {
   verify(body: Uint8Array, header: string | undefined): boolean;
 }
 
-/** One secret, ready to check. The native HMAC takes this place without a change here. */
+/** One secret, ready to check. */
 export interface KeyedMac {
-  /** Constant time for digests of 32 bytes. */
-  verify(body: Uint8Array, digest: Uint8Array): boolean;
+  /** Constant time. @param hex 64 hexadecimal digits */
+  verify(body: Uint8Array, hex: string): boolean;
 }
 
 export type MacFactory = (secret: string) => KeyedMac;
@@ -27,10 +28,18 @@ export function parseSignatureHeader(value: string | undefined): string | undefi
   return value === undefined ? undefined : HEADER.exec(value)?.[1];
 }
 
+/** HMAC of the addon: its pads are computed once per secret, which halves the cost of small bodies. */
+export const nativeMac: MacFactory = (secret) => {
+  const key = new HmacKey(secret);
+  return { verify: (body, hex) => key.verify(body, 0, body.length, hex) };
+};
+
 /** HMAC of node:crypto. */
 export const nodeMac: MacFactory = (secret) => ({
-  verify: (body, digest) =>
-    timingSafeEqual(createHmac('sha256', secret).update(body).digest(), digest),
+  verify(body, hex) {
+    const digest = createHmac('sha256', secret).update(body).digest();
+    return timingSafeEqual(digest, Buffer.from(hex, 'hex'));
+  },
 });
 
 /**
@@ -49,8 +58,7 @@ export function createSignatureVerifier(
     verify(body, header) {
       const hex = parseSignatureHeader(header);
       if (hex === undefined) return false;
-      const digest = Buffer.from(hex, 'hex');
-      for (const key of keys) if (key.verify(body, digest)) return true;
+      for (const key of keys) if (key.verify(body, hex)) return true;
       return false;
     },
   };

@@ -132,7 +132,10 @@ export type SenderAction = 'typing_on' | 'typing_off' | 'mark_seen';
 
 /** The outbound half of `messenger`, as the clerk uses it. */
 export interface GraphClient {
-  /** Never rejects: every failure is an outcome. @param signal aborts waiting; the outcome is then 'unknown' if bytes may have left */
+  /**
+   * Never rejects: every failure is an outcome.
+   * @param signal aborts waiting; the outcome is then 'unknown' if bytes may have left
+   */
   send(request: SendRequest, signal?: AbortSignal): Promise<SendOutcomeOfCall>;
   /** Best effort: resolves false when Meta refused or could not be reached. */
   action(page: string, user: string, action: SenderAction): Promise<boolean>;

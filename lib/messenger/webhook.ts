@@ -69,7 +69,7 @@ const SURROUNDINGS: readonly string[] = ['sender', 'recipient', 'timestamp', 'ho
 
 const OBJECTS: readonly string[] = ['page', 'instagram'];
 
-/** Events of no asset that we could name are filed under it; the dashboard's test events carry it themselves. */
+/** For events of no asset that we could name; the dashboard's test events carry it themselves. */
 const NO_ASSET = '0';
 
 interface Collector {

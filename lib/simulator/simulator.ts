@@ -158,7 +158,10 @@ export class Simulator {
     return mid;
   }
 
-  /** @param emoji undefined takes the reaction back. @returns false when the thread does not hold the message */
+  /**
+   * @param emoji undefined takes the reaction back
+   * @returns false when the thread does not hold the message
+   */
   customerReacts(page: string, user: string, mid: string, emoji: string | undefined): boolean {
     const thread = this.world.thread(page, user);
     const { customer: _own, ...others } = this.world.find(thread, mid)?.reactions ?? {};

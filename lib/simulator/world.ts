@@ -79,7 +79,10 @@ export class World {
     return this.#customers.get(id);
   }
 
-  /** Adds a person, or returns the one who has the id. @throws SluiceError ERR_ARG_RANGE above the bound, or for a bad id */
+  /**
+   * Adds a person, or returns the one who has the id.
+   * @throws SluiceError ERR_ARG_RANGE above the bound, or for a bad id
+   */
   addCustomer(id: string, name?: string): SimulatedCustomer {
     const known = this.#customers.get(id);
     if (known !== undefined) return known;

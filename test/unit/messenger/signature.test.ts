@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import {
   createSignatureVerifier,
+  nativeMac,
+  nodeMac,
   parseSignatureHeader,
   signBody,
 } from '../../../lib/messenger/signature.ts';
@@ -15,9 +17,23 @@ const DIGEST = '83f782501951ba48640ecc11f81ba9af68f7ad05a997168a64d2f7a55efbe09e
 const HEADER = `sha256=${DIGEST}`;
 
 describe('signature', () => {
-  test('accepts the vector of the reference', () => {
+  test.each([
+    ['node:crypto', nodeMac],
+    ['the addon', nativeMac],
+  ])('accepts the vector of the reference and nothing else with %s', (_name, mac) => {
+    const verifier = createSignatureVerifier([SECRET], mac);
+    expect(verifier.verify(BODY, HEADER)).toBe(true);
+    expect(verifier.verify(BODY, HEADER.toUpperCase().replace('SHA256', 'sha256'))).toBe(true);
+    expect(verifier.verify(BODY.subarray(1), HEADER)).toBe(false);
+    for (const size of [0, 1, 55, 56, 63, 64, 65, 119, 1000, 100_000]) {
+      const body = Buffer.alloc(size, 'ä');
+      expect(verifier.verify(body, signBody(SECRET, body))).toBe(true);
+      expect(verifier.verify(body, signBody('other', body))).toBe(false);
+    }
+  });
+
+  test('signs the vector of the reference', () => {
     expect(BODY.length).toBe(283);
-    expect(createSignatureVerifier([SECRET]).verify(BODY, HEADER)).toBe(true);
     expect(signBody(SECRET, BODY)).toBe(HEADER);
   });
 
@@ -76,9 +92,9 @@ describe('signature', () => {
   test('takes another implementation of the MAC', () => {
     const seen: string[] = [];
     const verifier = createSignatureVerifier(['one', 'two'], (secret) => ({
-      verify: (_body, digest) => seen.push(`${secret}:${digest.length}`) > 1,
+      verify: (_body, hex) => seen.push(`${secret}:${hex}`) > 1,
     }));
     expect(verifier.verify(BODY, HEADER)).toBe(true);
-    expect(seen).toEqual(['one:32', 'two:32']);
+    expect(seen).toEqual([`one:${DIGEST}`, `two:${DIGEST}`]);
   });
 });
