@@ -74,7 +74,7 @@ void EventLoop::ApplyControl(const int32_t* record, Connection* connection) {
       break;
     case kSendClose:
       connection->close_requested = true;
-      wheel_.Set(connection->slot, NowMs() + kCloseFlushMs);
+      wheel_.Set(connection->slot, NowMs() + (connection->fin_sent ? kLingerMs : kCloseFlushMs));
       if (connection->detached) Reattach(connection);
       break;
     case kSendReset:

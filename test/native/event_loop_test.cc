@@ -399,6 +399,19 @@ TEST_F(EventLoopTest, AfterCloseTheInputIsDiscardedForABoundedTime) {
   EXPECT_EQ(records[0].value, 0);
 }
 
+TEST_F(EventLoopTest, CloseAfterEndLingersNoLongerThanCloseAlone) {
+  Connect();
+  const Record open = Accept();
+  PutRecord(kSendEnd, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  test::TheKernel().clock_offset_ms += kLingerMs + 100;
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+}
+
 TEST_F(EventLoopTest, AfterCloseABoundedAmountOfInputIsDiscarded) {
   const int client = Connect();
   const Record open = Accept();
