@@ -181,6 +181,20 @@ describe('answering', () => {
     expect(requestsOf('typing')[0]).toMatchObject({ conversation: ANN, on: true });
   });
 
+  // Bug: the header was not drawn again, so a message that came in while one looked stayed unread.
+  test('ends the waiting, and what comes in while one looks is seen at once', async () => {
+    const page = await openPage();
+    await item(page, 'Ann Lee').click();
+    await page.getByTestId('waiting-since').waitFor();
+    await page.getByTestId('composer').fill('Yes.');
+    await page.getByTestId('composer').press('Enter');
+    await page.getByTestId('waiting-since').waitFor({ state: 'detached' });
+    const { seq } = gateway.receive(ANN, 'Good, I take it.');
+    await page.getByTestId('waiting-since').waitFor();
+    await vi.waitFor(() => expect(requestsOf('seen').at(-1)).toMatchObject({ seq }));
+    await item(page, 'Ann Lee').getByTestId('unread').waitFor({ state: 'detached' });
+  });
+
   test('keeps a draft for each conversation, also over a reload', async () => {
     const page = await openPage();
     await item(page, 'Ann Lee').click();

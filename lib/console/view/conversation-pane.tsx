@@ -10,7 +10,6 @@ import { Icon } from './icons.tsx';
 import { MessageList } from './message-list.tsx';
 
 export function ConversationPane({ app }: { app: App }) {
-  void app.listVersion.value;
   const name = app.selected.value;
   if (name === undefined) return <NothingChosen />;
   return (
@@ -34,6 +33,8 @@ function NothingChosen() {
 }
 
 function PaneHeader({ app }: { app: App }) {
+  // Components with equal props are not drawn again: each reads the version it depends on.
+  void app.listVersion.value;
   const view = app.selectedView;
   const customer = view === undefined ? '' : customerName(view);
   const isWaiting = view !== undefined && view.waitingSince > 0 && view.state === 'open';
@@ -61,13 +62,16 @@ function PaneHeader({ app }: { app: App }) {
         </span>
       </div>
       {isWaiting && (
-        <span class="mark-waiting">{t('waiting', { time: clockTime(view.waitingSince) })}</span>
+        <span class="mark-waiting" data-testid="waiting-since">
+          {t('waiting', { time: clockTime(view.waitingSince) })}
+        </span>
       )}
     </header>
   );
 }
 
 function TypingLine({ app, conversation }: { app: App; conversation: string }) {
+  void app.listVersion.value;
   const me = app.welcome.value?.agent.id;
   const person = app.typing.people.value.find(
     (each) => each.conversation === conversation && each.agent?.id !== me,

@@ -36,7 +36,7 @@ export function MessageBubble({ app, thread, message, isFirst, isLast }: BubbleP
     >
       {isFirst && !isIn && <AuthorLine app={app} message={message} />}
       <div class="bubble-row">
-        <Bubble thread={thread} message={message} />
+        <Bubble app={app} thread={thread} message={message} />
         {message.mids.length > 0 && !message.isDeleted && (
           <AnswerButton app={app} message={message} />
         )}
@@ -64,10 +64,10 @@ function needsStatus(message: ChatMessage): boolean {
   );
 }
 
-function Bubble({ thread, message }: { thread: Thread; message: ChatMessage }) {
+function Bubble({ app, thread, message }: Pick<BubbleProps, 'app' | 'thread' | 'message'>) {
   return (
     <div class="bubble" dir="auto">
-      {message.replyTo !== undefined && <Quote thread={thread} mid={message.replyTo} />}
+      {message.replyTo !== undefined && <Quote app={app} thread={thread} mid={message.replyTo} />}
       {message.text !== '' && <MessageText text={message.text} />}
       {message.attachments.map((attachment) => (
         <AttachmentLink key={attachment.index} attachment={attachment} />
@@ -85,7 +85,8 @@ function Bubble({ thread, message }: { thread: Thread; message: ChatMessage }) {
   );
 }
 
-function Quote({ thread, mid }: { thread: Thread; mid: string }) {
+function Quote({ app, thread, mid }: { app: App; thread: Thread; mid: string }) {
+  void app.threadVersion.value;
   const quoted = thread.findByMid(mid);
   const text = quoted?.text || (quoted?.attachments[0] ? t('attachment') : t('unknownQuote'));
   return <blockquote class="quote">{text}</blockquote>;

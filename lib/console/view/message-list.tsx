@@ -97,6 +97,7 @@ function useThreadScroll(app: App, conversation: string, items: readonly ChatIte
 }
 
 function ThreadTop({ app, thread }: { app: App; thread: Thread }) {
+  void app.threadVersion.value;
   if (app.loader.failed.value === thread.conversation) {
     const retry = (): void => {
       void app.loader.loadNewest(thread.conversation);
