@@ -4,8 +4,7 @@
 //
 //   81 80+length  asciiFlag(0 = ASCII) - - -  payload, unmasked
 
-import { readMask } from './frame-header.ts';
-import type { Unmasker } from './unmask.ts';
+import { type Unmasker, unmaskView } from './unmask.ts';
 
 /** Payloads up to this length have the short header, and only those are in runs. */
 export const TEXT_RUN_PAYLOAD_BYTES_MAX = 125;
@@ -13,24 +12,25 @@ export const TEXT_RUN_HEADER_BYTES = 6;
 /** A kept substring pins the string that it was cut from, so that one must stay small. */
 export const TEXT_RUN_BYTES_MAX = 4096;
 
-const FINAL_TEXT = 0x81;
-const MASKED = 0x80;
+/** The first two bytes of a final, masked text frame of length 0. */
+const MASKED_FINAL_TEXT = 0x8180;
 
 /**
  * Unmasks the small whole final text frames that bytes[start, end) begins with.
  * @returns the end of the last one; `start` when there is none
  */
 export function scanRun(bytes: Buffer, start: number, end: number, unmasker: Unmasker): number {
+  const view = unmasker.viewOf(bytes);
   const limit = Math.min(end, start + TEXT_RUN_BYTES_MAX);
   let at = start;
-  while (at + TEXT_RUN_HEADER_BYTES <= limit && bytes[at] === FINAL_TEXT) {
-    const length = (bytes[at + 1] ?? 0) - MASKED;
+  while (at + TEXT_RUN_HEADER_BYTES <= limit) {
+    const length = view.getUint16(at) - MASKED_FINAL_TEXT;
     if (length < 0 || length > TEXT_RUN_PAYLOAD_BYTES_MAX) break;
     const payloadAt = at + TEXT_RUN_HEADER_BYTES;
     const next = payloadAt + length;
     if (next > limit) break;
-    const high = unmasker.unmask(bytes, payloadAt, next, readMask(bytes, at + 2));
-    bytes[at + 2] = high === 0 ? 0 : 1;
+    const high = unmaskView(view, payloadAt, next, view.getInt32(at + 2, true));
+    view.setUint8(at + 2, high === 0 ? 0 : 1);
     at = next;
   }
   return at;

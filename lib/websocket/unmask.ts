@@ -38,25 +38,32 @@ export class Unmasker {
     if (this.#native !== undefined && end - start >= UNMASK_NATIVE_BYTES_MIN) {
       return this.#native(bytes, start, end, mask) ? 0 : 1;
     }
-    if (bytes !== this.#buffer) this.#look(bytes);
-    const view = this.#view;
-    let seen = 0;
-    let at = start;
-    for (const last = end - 4; at <= last; at += 4) {
-      const word = view.getInt32(at, true) ^ mask;
-      view.setInt32(at, word, true);
-      seen |= word;
-    }
-    for (let rest = mask; at < end; at++, rest >>>= 8) {
-      const byte = view.getUint8(at) ^ (rest & 0xff);
-      view.setUint8(at, byte);
-      seen |= byte;
-    }
-    return seen & HIGH_BITS;
+    return unmaskView(this.viewOf(bytes), start, end, mask);
   }
 
-  #look(bytes: Buffer): void {
-    this.#buffer = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  /** A view of the whole buffer, kept until another buffer comes. */
+  viewOf(bytes: Buffer): DataView {
+    if (bytes !== this.#buffer) {
+      this.#buffer = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    return this.#view;
   }
+}
+
+/** Unmasks a range in words of four bytes. @returns 0 when every unmasked byte is below 0x80 */
+export function unmaskView(view: DataView, start: number, end: number, mask: number): number {
+  let seen = 0;
+  let at = start;
+  for (const last = end - 4; at <= last; at += 4) {
+    const word = view.getInt32(at, true) ^ mask;
+    view.setInt32(at, word, true);
+    seen |= word;
+  }
+  for (let rest = mask; at < end; at++, rest >>>= 8) {
+    const byte = view.getUint8(at) ^ (rest & 0xff);
+    view.setUint8(at, byte);
+    seen |= byte;
+  }
+  return seen & HIGH_BITS;
 }
