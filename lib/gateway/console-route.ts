@@ -60,9 +60,10 @@ export async function readConsole(folder: string): Promise<ConsoleFiles> {
   return files;
 }
 
-/** Serves `files` under `path`, which ends in '/'. */
-export function addConsoleRoutes(server: Server, path: string, files: ConsoleFiles): void {
-  const bare = path.slice(0, -1);
+/** Serves `files` under a path, e.g. '/console/'; without the slash at its end it redirects. */
+export function addConsoleRoutes(server: Server, configured: string, files: ConsoleFiles): void {
+  const bare = configured.replace(/\/+$/, '');
+  const path = `${bare}/`;
   const serve = (request: ServerRequest, response: ServerResponse): void =>
     serveFile(files, request.path.slice(path.length), response);
   server.get(`${path}*`, serve);

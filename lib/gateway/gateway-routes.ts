@@ -43,14 +43,12 @@ export function addRoutes(
 function createWebhook(core: GatewayCore, settings: GatewaySettings): WebhookRoute {
   const { journal, clock, log, counters } = core.options;
   const { verifyToken, appSecrets, pages } = settings.messenger;
-  const signature = createWebhookSignature(appSecrets);
   return new WebhookRoute({
     verifyToken,
     bodyBytesMax: settings.limits.bodyBytes,
     bodyBytesTotalMax: settings.limits.bodyBytesTotal,
     pageIds: pages.map((page) => page.id),
-    isSignatureWellFormed: (header) => signature.isWellFormed(header),
-    verify: (body, header) => signature.verify(body, header),
+    signature: createWebhookSignature(appSecrets),
     parse: parseWebhook,
     journal,
     clock,

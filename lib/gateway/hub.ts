@@ -80,18 +80,18 @@ export class Hub {
    * one is being published `position` is still the one before it: what a session that is skipped has.
    */
   publish(records: readonly JournalRecord[]): void {
+    const now = this.#groups.size === 0 ? 0 : this.#now();
     for (const record of records) {
       if (record.seq <= this.#position) continue;
-      if (!record.internal) this.#publishOne(record);
+      if (!record.internal) this.#publishOne(record, now);
       this.#position = record.seq;
     }
   }
 
-  #publishOne(record: JournalRecord): void {
+  #publishOne(record: JournalRecord, now: number): void {
     const groups = this.#groupsFor(pageOf(record.conversation));
     if (groups.length === 0) return;
     const frame = eventFrame(record);
-    const now = this.#now();
     for (const group of groups) {
       group.publishedAt = now;
       this.#publish(group.topic, frame);

@@ -4,9 +4,10 @@ import { parseSignatureHeader } from '../messenger/signature.ts';
 import { HmacKey } from '../native/bytes.ts';
 
 export interface WebhookSignature {
-  isWellFormed(header: string): boolean;
+  /** The digest in a well-formed header, as hex; undefined: no need to read the body. */
+  read(header: string | undefined): string | undefined;
   /** Constant time for each secret. @param body raw bytes as they came */
-  verify(body: Buffer, header: string): boolean;
+  verify(body: Buffer, digest: string): boolean;
 }
 
 /**
@@ -19,11 +20,9 @@ export function createWebhookSignature(secrets: readonly string[]): WebhookSigna
   }
   const keys = secrets.map((secret) => new HmacKey(secret));
   return {
-    isWellFormed: (header) => parseSignatureHeader(header) !== undefined,
-    verify(body, header) {
-      const hex = parseSignatureHeader(header);
-      if (hex === undefined) return false;
-      for (const key of keys) if (key.verify(body, 0, body.length, hex)) return true;
+    read: parseSignatureHeader,
+    verify(body, digest) {
+      for (const key of keys) if (key.verify(body, 0, body.length, digest)) return true;
       return false;
     },
   };

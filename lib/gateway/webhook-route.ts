@@ -15,6 +15,7 @@ import { answerVerification } from '../messenger/verification.ts';
 import type { ServerRequest, ServerResponse } from '../server/types.ts';
 import { RETRY_AFTER_SECONDS, WEBHOOK_ANSWER_MAX_MS, WEBHOOK_SWEEP_MS } from './limits.ts';
 import { type ProblemCode, sendProblem } from './problem.ts';
+import type { WebhookSignature } from './signature.ts';
 import type { GatewayCounters } from './stats.ts';
 import { toRecord } from './to-record.ts';
 
@@ -23,10 +24,7 @@ export interface WebhookRouteOptions {
   readonly bodyBytesMax: number;
   readonly bodyBytesTotalMax: number;
   readonly pageIds: readonly string[];
-  /** Whether the header has the form of a signature at all. */
-  readonly isSignatureWellFormed: (header: string) => boolean;
-  /** Whether the header is the signature of exactly these bytes. */
-  readonly verify: (body: Buffer, header: string) => boolean;
+  readonly signature: WebhookSignature;
   /** undefined: not JSON. */
   readonly parse: (body: Buffer) => ParsedWebhook | undefined;
   readonly journal: Pick<Journal, 'append'>;
@@ -79,9 +77,9 @@ export class WebhookRoute {
 
   /** POST: events. */
   handlePost(request: ServerRequest, response: ServerResponse): void {
-    const { isSignatureWellFormed, bodyBytesMax, bodyBytesTotalMax } = this.#options;
-    const signature = request.headers['x-hub-signature-256'];
-    if (signature === undefined || !isSignatureWellFormed(signature)) {
+    const { signature, bodyBytesMax, bodyBytesTotalMax } = this.#options;
+    const digest = signature.read(request.headers['x-hub-signature-256']);
+    if (digest === undefined) {
       this.#refuse(response, 'unauthorized', 'The signature is missing or malformed.');
       return;
     }
@@ -99,7 +97,7 @@ export class WebhookRoute {
     request.onBody(
       (body) => {
         this.#bodyBytes -= expected;
-        this.#receive(body, signature, response);
+        this.#receive(body, digest, response);
       },
       () => {
         // The server has answered 400 or 413, or the client is gone.
@@ -109,9 +107,9 @@ export class WebhookRoute {
     );
   }
 
-  #receive(body: Buffer, signature: string, response: ServerResponse): void {
-    const { verify, parse, counters, clock } = this.#options;
-    if (!verify(body, signature)) {
+  #receive(body: Buffer, digest: string, response: ServerResponse): void {
+    const { signature, parse, counters, clock } = this.#options;
+    if (!signature.verify(body, digest)) {
       this.#refuse(response, 'unauthorized', 'The signature does not fit the body.');
       return;
     }

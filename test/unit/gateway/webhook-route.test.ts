@@ -25,10 +25,12 @@ function start(change: { bodyBytesMax?: number; bodyBytesTotalMax?: number } = {
     bodyBytesMax: 100,
     bodyBytesTotalMax: 250,
     pageIds: ['100'],
-    isSignatureWellFormed: (header) => header.startsWith('sha256='),
-    verify: (body, header) => {
-      verified.push(body.toString());
-      return header === 'sha256=good';
+    signature: {
+      read: (header) => (header?.startsWith('sha256=') ? header.slice(7) : undefined),
+      verify: (body, digest) => {
+        verified.push(body.toString());
+        return digest === 'good';
+      },
     },
     parse: (body) => {
       const text = body.toString();
