@@ -31,7 +31,7 @@ type Handler = (
 const OUTBOX_ID_CHARS_MAX = 64;
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  ['send', handleSend],
+  ['send', sendAndForgetTyping],
   ['resolve', handleResolve],
   ['typing', handleTyping],
   ['seen', handleSeen],
@@ -91,6 +91,17 @@ async function handleResolve(
   if (!decision.ok) throw toRequestError(decision.error);
   const [result] = await world.journal.append([decision.record]);
   return `{"message":${JSON.stringify(outboxId)},"seq":${result?.seq ?? 0}}`;
+}
+
+/** A message that is stored ends the typing that led to it; the next key is a new beginning. */
+async function sendAndForgetTyping(
+  world: RequestWorld,
+  session: Session,
+  message: Message,
+): Promise<string> {
+  const answer = await handleSend(world, session, message);
+  world.typing.sent(session.person, conversationOf(session, message));
+  return answer;
 }
 
 function handleTyping(world: RequestWorld, session: Session, message: Message): undefined {

@@ -60,6 +60,13 @@ export class TypingSignals {
     this.#show(person, conversation, true);
   }
 
+  /** The agent's message is on its way: colleagues are told; at Meta a message ends the indicator itself. */
+  sent(person: Person, conversation: string): void {
+    if (this.#typing.delete(JSON.stringify([person.id, conversation]))) {
+      this.#tell(person, conversation, false);
+    }
+  }
+
   /** Forgets who did not repeat it. */
   sweep(): void {
     const now = this.#options.now();
@@ -74,6 +81,11 @@ export class TypingSignals {
   }
 
   #show(person: Person, conversation: string, on: boolean): void {
+    this.#tell(person, conversation, on);
+    this.#options.showCustomer(conversation, on);
+  }
+
+  #tell(person: Person, conversation: string, on: boolean): void {
     const data = JSON.stringify({ agent: { id: person.id, name: person.name }, on });
     const head = `{"type":"signal","kind":"typing","conversation":${JSON.stringify(conversation)}`;
     const text = `${head},"data":${data}}`;
@@ -82,6 +94,5 @@ export class TypingSignals {
       const isOther = receiver.person.id !== person.id;
       if (isOther && receiver.scope.allowsPage(page)) receiver.hint(text);
     }
-    this.#options.showCustomer(conversation, on);
   }
 }
