@@ -58,6 +58,14 @@ export class LineProcess {
     });
   }
 
+  /** The next line that has this member: a server may log before it says its port. */
+  async nextWith(member) {
+    for (;;) {
+      const line = await this.next();
+      if (line[member] !== undefined) return line;
+    }
+  }
+
   run(ms) {
     this.child.stdin.write(`run ${ms}\n`);
     return this.next();

@@ -38,7 +38,7 @@ async function gateway() {
     { encoding: 'utf8' },
   ).stdout.trim();
   const server = new LineProcess(process.execPath, [sluice, 'start', '-c', config]);
-  const { port } = await server.next();
+  const { port } = await server.nextWith('port');
   const stop = async () => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -48,7 +48,7 @@ async function gateway() {
 
 async function nodeRelay() {
   const server = new LineProcess(process.execPath, [join(root, 'bench/servers/node-relay.mjs'), APP_SECRET]);
-  const { port } = await server.next();
+  const { port } = await server.nextWith('port');
   return { server, port, path: '/', token: '', stop: () => server.stop() };
 }
 
