@@ -44,7 +44,8 @@ export interface Gateway {
   /**
    * Opens the journal, recovers and listens.
    * @returns one URL per listening address
-   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE, ERR_JOURNAL_FORMAT, ERR_SYSTEM (an address is taken), ERR_NATIVE_MISSING
+   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE, ERR_JOURNAL_FORMAT, ERR_NATIVE_MISSING,
+   *   ERR_SYSTEM (an address is taken)
    */
   start(): Promise<{ readonly urls: readonly string[] }>;
   /** Graceful (default): answers what was asked, tells agents when to come back. Idempotent. */
