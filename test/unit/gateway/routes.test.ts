@@ -30,7 +30,7 @@ describe('the console', () => {
     ['/', '/', 200, 'page', 'text/html; charset=utf-8'],
   ])('at %s answers %s with %i', async (path, url, status, body, type) => {
     const server = new FakeServer();
-    addConsoleRoutes(server.asServer(), path, await readConsole(folder));
+    addConsoleRoutes(server.asServer(), path, await readConsole(folder, '/agent'));
     const route = path === '/' ? 'GET /*' : 'GET /console/*';
     const response = await server.call(route, new FakeRequest({ url }));
     expect(response.code).toBe(status);
@@ -45,16 +45,29 @@ describe('the console', () => {
     expect(response.headers['content-security-policy']).toContain("frame-ancestors 'none'");
   });
 
+  test('tells the page where the agents connect', async () => {
+    writeFileSync(
+      join(folder, 'index.html'),
+      '<meta name="sluice-agents-path" content="/agent" />',
+    );
+    const files = await readConsole(folder, '/desk/agents');
+    expect(files.get('index.html')?.bytes.toString()).toContain('content="/desk/agents"');
+  });
+
   test('sends who forgot the slash to the page', async () => {
     const server = new FakeServer();
-    addConsoleRoutes(server.asServer(), '/console/', await readConsole(folder));
+    addConsoleRoutes(server.asServer(), '/console/', await readConsole(folder, '/agent'));
     const response = await server.call('GET /console', new FakeRequest({ url: '/console' }));
     expect([response.code, response.headers['location']]).toEqual([308, '/console/']);
   });
 
   test('that is not built says so', async () => {
     const server = new FakeServer();
-    addConsoleRoutes(server.asServer(), '/console/', await readConsole(join(folder, 'nowhere')));
+    addConsoleRoutes(
+      server.asServer(),
+      '/console/',
+      await readConsole(join(folder, 'nowhere'), '/agent'),
+    );
     const response = await server.call('GET /console/*', new FakeRequest({ url: '/console/' }));
     expect(response.code).toBe(503);
     expect(response.problem['detail']).toContain('not built');
