@@ -2,7 +2,10 @@
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** The part of pino's interface that Sluice uses: fields first, then one sentence. Never a secret, never a message text. */
+/**
+ * The part of pino's interface that Sluice uses: fields first, then one sentence. Never a secret,
+ * never a message text.
+ */
 export interface Log {
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;

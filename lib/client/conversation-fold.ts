@@ -31,7 +31,10 @@ export class UnreadMarks {
     }
   }
 
-  /** A mark inside of what the snapshot summed up leaves its number as it is: it may only be too high. */
+  /**
+   * A mark inside of what the snapshot summed up leaves its number as it is: it may only be too
+   * high.
+   */
   seen(seq: number): void {
     this.#seqs = this.#seqs.filter((each) => each > seq);
     if (seq >= this.#baseSeq) this.#base = 0;

@@ -134,7 +134,9 @@ export class Desk {
     }
   }
 
-  /** Call it on every key: it is sent when it is due, and not at all while there is no connection. */
+  /**
+   * Call it on every key: it is sent when it is due, and not at all while there is no connection.
+   */
   typing(conversation: string, on: boolean): void {
     if (this.#state.state !== 'online' || !this.#typing.isDue(conversation, on)) return;
     this.#line?.send({ type: 'typing', conversation, on });
@@ -150,7 +152,10 @@ export class Desk {
     return data as unknown as { conversations: readonly ConversationView[]; cursor?: string };
   }
 
-  /** Events of a conversation below `before` (absent: the newest); `complete`: there are none below. */
+  /**
+   * Events of a conversation below `before` (absent: the newest); `complete`: there are none
+   * below.
+   */
   async history(
     conversation: string,
     query: { readonly before?: number; readonly limit?: number } = {},
@@ -160,7 +165,10 @@ export class Desk {
     return data as unknown as { events: readonly EventMessage[]; complete: boolean };
   }
 
-  /** Tries at once instead of waiting further; also leaves `stopped`, with a new token if there is one. */
+  /**
+   * Tries at once instead of waiting further; also leaves `stopped`, with a new token if there is
+   * one.
+   */
   reconnect(): void {
     const { state } = this.#state;
     if (state === 'connecting' || state === 'online') return;

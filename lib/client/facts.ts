@@ -4,7 +4,9 @@
 import type { MessageStatus } from './message.ts';
 import type { EventMessage, ReplyError } from './protocol.ts';
 
-/** A watermark may lie before our record of a send's success by at most the duration of the call. */
+/**
+ * A watermark may lie before our record of a send's success by at most the duration of the call.
+ */
 export const CALL_MAX_MS = 10_000;
 
 export interface MidFacts {
@@ -87,7 +89,9 @@ function foldReaction(facts: MidFacts, data: EventMessage['data'], seq: number):
   });
 }
 
-/** The furthest watermarks of each kind; one that another exceeds in both time and seq is dropped. */
+/**
+ * The furthest watermarks of each kind; one that another exceeds in both time and seq is dropped.
+ */
 export class Watermarks {
   #marks: { readonly status: 'delivered' | 'read'; readonly at: number; readonly seq: number }[] =
     [];

@@ -15,9 +15,14 @@ export interface ConnectOptions {
   readonly token: () => string | Promise<string>;
   /** Needed where there is no global WebSocket (Node 20): ws's, for example. */
   readonly webSocket?: WebSocketConstructor;
-  /** Keeps the session's name over a reload; sessionStorage of a browser when absent, null: none. */
+  /**
+   * Keeps the session's name over a reload; sessionStorage of a browser when absent, null: none.
+   */
   readonly storage?: ClientStorage | null;
-  /** Where a failed handshake is asked about; `/api/v1/session` of the same host when absent, null: nowhere. */
+  /**
+   * Where a failed handshake is asked about; `/api/v1/session` of the same host when absent,
+   * null: nowhere.
+   */
   readonly sessionUrl?: string | null;
   readonly fetch?: Fetch;
   readonly clock?: ClientClock;

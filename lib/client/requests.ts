@@ -97,7 +97,10 @@ export class Requests {
     return true;
   }
 
-  /** Gives up what a faulty connection carried: one of these may be the frame that it was closed for. */
+  /**
+   * Gives up what a faulty connection carried: one of these may be the frame that it was closed
+   * for.
+   */
   rejectWrittenOn(connection: number): void {
     for (const [id, entry] of this.#waiting) {
       if (entry.writtenOn !== connection) continue;

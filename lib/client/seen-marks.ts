@@ -1,6 +1,9 @@
 // The read marks that were already sent, so that one that says nothing new is not.
 
-/** Conversations whose mark is remembered; beyond it a mark may be sent twice, which changes nothing. */
+/**
+ * Conversations whose mark is remembered; beyond it a mark may be sent twice, which changes
+ * nothing.
+ */
 export const SEEN_MARKS_MAX = 5_000;
 
 export class SeenMarks {

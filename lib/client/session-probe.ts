@@ -12,7 +12,10 @@ export type Fetch = (
   },
 ) => Promise<{ readonly status: number }>;
 
-/** `unavailable`: the gateway is not reachable or says to wait; `unknown`: the answer does not help. */
+/**
+ * `unavailable`: the gateway is not reachable or says to wait; `unknown`: the answer does not
+ * help.
+ */
 export type ProbeResult = 'ok' | 'unauthorized' | 'forbidden' | 'unavailable' | 'unknown';
 
 export async function probeSession(

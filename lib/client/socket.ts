@@ -65,7 +65,10 @@ export class Line {
     if (this.#isOpen && !this.#isClosed) this.#socket.send(JSON.stringify(message));
   }
 
-  /** From now on a silence of this length ends the connection; replaces the deadline of the handshake. */
+  /**
+   * From now on a silence of this length ends the connection; replaces the deadline of the
+   * handshake.
+   */
   watchSilence(silenceMs: number): void {
     this.#silenceMs = silenceMs;
     this.#deadline.cancel();
@@ -100,7 +103,9 @@ export class Line {
     if (message !== undefined) this.#events.message(message);
   }
 
-  /** One timer for the whole connection: it looks when it was last heard and sleeps for the rest. */
+  /**
+   * One timer for the whole connection: it looks when it was last heard and sleeps for the rest.
+   */
   #armSilence(ms: number): void {
     this.#deadline = this.#clock.after(ms, () => {
       const left = this.#silenceMs - (this.#clock.monotonicMs() - this.#heardAt);

@@ -49,7 +49,9 @@ export class Store {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Newest message first; what is no message moves nothing. The same array while nothing changed. */
+  /**
+   * Newest message first; what is no message moves nothing. The same array while nothing changed.
+   */
   get conversations(): readonly ConversationView[] {
     this.#sorted ??= [...this.#conversations.values()].sort(
       (a, b) => b.last.at - a.last.at || (a.conversation < b.conversation ? -1 : 1),
@@ -87,7 +89,10 @@ export class Store {
     this.addConversations(part.conversations);
   }
 
-  /** Conversations of a snapshot or a `list`: an object that is older than what is here is ignored. */
+  /**
+   * Conversations of a snapshot or a `list`: an object that is older than what is here is
+   * ignored.
+   */
   addConversations(conversations: readonly ConversationView[]): void {
     for (const view of conversations) {
       if (isOfPage(view.conversation)) continue;

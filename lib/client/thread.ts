@@ -18,7 +18,10 @@ import {
   viewOfOutgoing,
 } from './views.ts';
 
-/** Events of one conversation that are kept; a conversation that grows over it is loaded anew from its end. */
+/**
+ * Events of one conversation that are kept; a conversation that grows over it is loaded anew from
+ * its end.
+ */
 export const THREAD_EVENTS_MAX = 10_000;
 
 export interface HistoryPage {
@@ -72,7 +75,9 @@ export class Thread {
     return this.#isLoaded;
   }
 
-  /** Messages and notes in the order of (time at Meta, seq). The same array while nothing changed. */
+  /**
+   * Messages and notes in the order of (time at Meta, seq). The same array while nothing changed.
+   */
   get items(): readonly ChatItem[] {
     this.#items ??= this.#build();
     return this.#items;
@@ -96,7 +101,9 @@ export class Thread {
     return true;
   }
 
-  /** Merges a page of history. A page of the newest that does not reach what is here replaces it. */
+  /**
+   * Merges a page of history. A page of the newest that does not reach what is here replaces it.
+   */
   addHistory(page: HistoryPage, isNewest: boolean): void {
     const first = page.events.reduce((seq, event) => Math.min(seq, event.seq), Infinity);
     const firstPrev = page.events.find((event) => event.seq === first)?.prev ?? 0;
@@ -124,7 +131,10 @@ export class Thread {
     return this.#seqs.size > THREAD_EVENTS_MAX;
   }
 
-  /** Shows a message before the gateway has it; the message.queued with the same request takes its place. */
+  /**
+   * Shows a message before the gateway has it; the message.queued with the same request takes its
+   * place.
+   */
   addLocal(request: string, content: OutgoingContent, at: number): void {
     if (this.#requests.has(request)) return;
     // Another clock than the gateway's: never above what is already shown.
@@ -263,7 +273,9 @@ export class Thread {
     for (const [outbox, facts] of this.#outgoing) if (facts.mids.includes(mid)) this.#touch(outbox);
   }
 
-  /** Forgets everything but what came in since: the page that is being added joins only with that. */
+  /**
+   * Forgets everything but what came in since: the page that is being added joins only with that.
+   */
   #restart(): void {
     const fresh = this.#fresh;
     this.#clear();

@@ -3,7 +3,10 @@
 
 import type { ConversationView, EventMessage, Position } from './protocol.ts';
 
-/** Conversations whose last event is remembered; of older ones the next `prev` is checked less closely. */
+/**
+ * Conversations whose last event is remembered; of older ones the next `prev` is checked less
+ * closely.
+ */
 export const HEADS_MAX = 20_000;
 
 export type Tracked =

@@ -23,7 +23,10 @@ export interface OutboxMessage {
   readonly by: Person;
   readonly queuedAt: number;
   status: OutboxStatus;
-  /** Kept until it is sent or discarded (a failed one may be sent again); then dropped, the journal has it. */
+  /**
+   * Kept until it is sent or discarded (a failed one may be sent again); then dropped, the
+   * journal has it.
+   */
   content?: OutgoingContent;
   /** mids of the parts that are sent, in order. */
   mids: string[];
@@ -39,14 +42,20 @@ export interface OutboxMessage {
     readonly sender: string;
     readonly at: number;
   };
-  /** Earliest time of the next attempt, and what is waited for; a Page's pause is the clerk's to end. */
+  /**
+   * Earliest time of the next attempt, and what is waited for; a Page's pause is the clerk's to
+   * end.
+   */
   notBefore?: number;
   deferred?: 'message' | 'thread' | 'page';
   /** Until when the echo of an unknown outcome is awaited. */
   unknownUntil?: number;
   /** The newest echo of a part: proof that it went out. */
   echo?: { readonly part: number; readonly mid: string; readonly at: number };
-  /** A person wants an uncertain or failed message sent again; its status stays until that has an outcome. */
+  /**
+   * A person wants an uncertain or failed message sent again; its status stays until that has an
+   * outcome.
+   */
   resend?: true;
   /** A person gave it up. */
   discarded?: true;
@@ -90,17 +99,26 @@ export interface ConversationState {
   waitingSince: number;
   last: { at: number; from: 'customer' | 'page'; text: string; mid?: string; edit?: number };
   activityAt: number;
-  /** Newest message.received, postback, edited, deleted or outside: what makes anybody's `seen` stale. */
+  /**
+   * Newest message.received, postback, edited, deleted or outside: what makes anybody's `seen`
+   * stale.
+   */
   customerSeq: number;
   /** Newest message.queued of each of the last two senders: somebody else's makes `seen` stale. */
   queuedBy: { readonly agent: string; readonly seq: number }[];
-  /** Newest edits and deletions by mid; they may come before the message. Bounded by MID_CHANGES_MAX. */
+  /**
+   * Newest edits and deletions by mid; they may come before the message. Bounded by
+   * MID_CHANGES_MAX.
+   */
   midChanges: { readonly mid: string; edit?: number; text?: string; deleted?: true }[];
   /** Raised page.alarm records (the Page's own row only). */
   alarms: { readonly alarm: string; readonly since: number }[];
   deliveredWatermark: number;
   readWatermark: number;
-  /** Unsettled messages and the newest settled ones, by seq; bounded by OUTBOX_KEPT_MAX (unsettled are always kept). */
+  /**
+   * Unsettled messages and the newest settled ones, by seq; bounded by OUTBOX_KEPT_MAX (unsettled
+   * are always kept).
+   */
   outbox: OutboxMessage[];
 }
 

@@ -37,7 +37,10 @@ export function foldReferral(state: ConversationState, record: DeskRecord): void
   customerActs(state, record, timeOf(record));
 }
 
-/** Sent from the Page inbox or another app (S14); an echo of our own that lost its metadata is not that. */
+/**
+ * Sent from the Page inbox or another app (S14); an echo of our own that lost its metadata is not
+ * that.
+ */
 export function foldOutside(state: ConversationState, record: DeskRecord): void {
   const at = timeOf(record);
   const mid = textAt(record.data, 'mid');

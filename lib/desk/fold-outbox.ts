@@ -28,7 +28,9 @@ export function isProven(message: OutboxMessage): boolean {
   return !isSent && message.echo !== undefined && message.echo.part === message.mids.length;
 }
 
-/** What the clerk works on next: what is proven, then the one whose call is open, then the oldest. */
+/**
+ * What the clerk works on next: what is proven, then the one whose call is open, then the oldest.
+ */
 export function currentOf(state: ConversationState): OutboxMessage | undefined {
   return (
     state.outbox.find(isProven) ??
@@ -115,7 +117,9 @@ export function foldSent(state: ConversationState, record: DeskRecord): void {
   boundOutbox(state);
 }
 
-/** The call was refused without effect and will be made again; a Page's pause is nobody's failure. */
+/**
+ * The call was refused without effect and will be made again; a Page's pause is nobody's failure.
+ */
 export function foldDeferred(state: ConversationState, record: DeskRecord): void {
   const message = messageOf(state, record);
   if (message === undefined) return;
@@ -274,7 +278,10 @@ function raiseByMid(state: ConversationState, mid: string, status: 'delivered' |
   }
 }
 
-/** Drops the oldest settled messages above the bound; what the clerk still works on is never dropped. */
+/**
+ * Drops the oldest settled messages above the bound; what the clerk still works on is never
+ * dropped.
+ */
 function boundOutbox(state: ConversationState): void {
   const settled = state.outbox.filter((message) => !isUnsettled(message)).length;
   let surplus = settled - OUTBOX_KEPT_MAX;

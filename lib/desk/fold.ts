@@ -86,7 +86,10 @@ export function foldRecord(
   return folded;
 }
 
-/** The state of a conversation of which nothing is known but its name. @param activityAt ms of its first record */
+/**
+ * The state of a conversation of which nothing is known but its name. @param activityAt ms of its
+ * first record
+ */
 export function emptyState(conversation: string, activityAt: number): ConversationState {
   const name = parseConversation(conversation);
   const user = name?.user ?? '';

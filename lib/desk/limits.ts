@@ -2,7 +2,10 @@
 
 /** Settled outbox messages that a conversation keeps for delivery and read marks. */
 export const OUTBOX_KEPT_MAX = 50;
-/** Messages of one conversation that may wait to be sent; further sends are refused as rate_limited. */
+/**
+ * Messages of one conversation that may wait to be sent; further sends are refused as
+ * rate_limited.
+ */
 export const QUEUED_MAX = 100;
 /** seqs of unread messages that are kept; above it `unread` still counts. */
 export const UNREAD_SEQS_MAX = 500;
@@ -24,7 +27,10 @@ export const REPLY_TO_CHARS_MAX = 512;
 export const QUEUE_FULL_RETRY_MS = 5000;
 
 const HOUR_MS = 3_600_000;
-/** Standard window after the customer's last action, and the safety kept at its edge (messenger.md 4.2). */
+/**
+ * Standard window after the customer's last action, and the safety kept at its edge (messenger.md
+ * 4.2).
+ */
 export const STANDARD_WINDOW_MS = 24 * HOUR_MS;
 export const HUMAN_AGENT_WINDOW_MS = 7 * 24 * HOUR_MS;
 export const WINDOW_SAFETY_MS = 60_000;

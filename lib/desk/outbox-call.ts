@@ -71,7 +71,10 @@ export function nextWork(
   return { kind: 'post', call: callOf(message, split) };
 }
 
-/** The record that an answer leads to; undefined when the part was confirmed by its echo meanwhile. */
+/**
+ * The record that an answer leads to; undefined when the part was confirmed by its echo
+ * meanwhile.
+ */
 export function concludingRecord(
   state: ConversationState,
   call: Call,

@@ -19,10 +19,16 @@ export interface OutboxLimits {
   readonly retryFirstMs: number;
   readonly triesMax: number;
   readonly retrySpanMs: number;
-  /** A thread that Meta or another app holds back: wait when Meta names none, and for how long in all. */
+  /**
+   * A thread that Meta or another app holds back: wait when Meta names none, and for how long in
+   * all.
+   */
   readonly threadPauseMs: number;
   readonly threadPauseSpanMs: number;
-  /** Class L: doubled with every failed probe up to the maximum; Meta's own figure when it is longer. */
+  /**
+   * Class L: doubled with every failed probe up to the maximum; Meta's own figure when it is
+   * longer.
+   */
   readonly limitPauseMs: number;
   readonly limitPauseMaxMs: number;
   /** Classes T and X: how seldom a Page that a person must mend is probed. */

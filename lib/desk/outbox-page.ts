@@ -18,7 +18,10 @@ export interface Pause {
   readonly until: number;
 }
 
-/** What the gate says: let this one go, ask again after a while, or nothing to do until something changes. */
+/**
+ * What the gate says: let this one go, ask again after a while, or nothing to do until something
+ * changes.
+ */
 export type GateAnswer =
   | { readonly kind: 'go'; readonly conversation: string; readonly isProbe: boolean }
   | { readonly kind: 'wait'; readonly waitMs: number }
@@ -93,7 +96,10 @@ export class PageGate {
     if (isProbe) this.#isProbeOut = true;
   }
 
-  /** A call that `begin` announced ended without telling anything about the Page (none was made, unknown, retry). */
+  /**
+   * A call that `begin` announced ended without telling anything about the Page (none was made,
+   * unknown, retry).
+   */
   endSilent(now: number, isProbe: boolean, wasCalled: boolean): void {
     if (!isProbe) return;
     this.#isProbeOut = false;
@@ -121,7 +127,10 @@ export class PageGate {
     return this.#until;
   }
 
-  /** After a restart: what an earlier process left says that the Page was paused. Never against fresher news. */
+  /**
+   * After a restart: what an earlier process left says that the Page was paused. Never against
+   * fresher news.
+   */
   recoverPause(until: number, why: PauseReason): void {
     if (this.#hasHeard) return;
     this.#why = why;

@@ -110,7 +110,10 @@ export class Outbox {
     return this.#gates.pauses;
   }
 
-  /** Takes up what earlier processes left. Call once, when the states are folded to the journal's head. */
+  /**
+   * Takes up what earlier processes left. Call once, when the states are folded to the journal's
+   * head.
+   */
   start(): void {
     for (const conversation of this.#options.states.unsettled()) this.#wake(conversation);
   }

@@ -32,7 +32,10 @@ export type PostOutcome =
       readonly error: MessageError;
       readonly policy: 'fail' | 'retry' | 'pausePage' | 'pauseThread';
       readonly retryAfterMs?: number;
-      /** With 'pausePage': the page.alarm to raise (classes T and X); absent: Meta's own limit (class L). */
+      /**
+       * With 'pausePage': the page.alarm to raise (classes T and X); absent: Meta's own limit
+       * (class L).
+       */
       readonly alarm?: 'token' | 'permission' | 'restricted' | 'rate' | 'mapping';
     }
   | { readonly outcome: 'unknown'; readonly error: MessageError; readonly waitForEcho: boolean };

@@ -126,7 +126,10 @@ export class Projection {
     return { last: state?.seq ?? 0, fence: state?.fence ?? 0 };
   }
 
-  /** Conversations by (activityAt desc, key desc), strictly after `query.after`; never a Page's own row. */
+  /**
+   * Conversations by (activityAt desc, key desc), strictly after `query.after`; never a Page's
+   * own row.
+   */
   list(query: ListQuery): ListPage {
     return listStates(query, this.#views, this.#overlay(), this.#clean);
   }

@@ -30,7 +30,10 @@ export interface OutgoingContent {
   readonly replyTo?: string;
 }
 
-/** message.queued: `attachments` and `replyTo{mid}` are what agents see; the clerk sends from them. */
+/**
+ * message.queued: `attachments` and `replyTo{mid}` are what agents see; the clerk sends from
+ * them.
+ */
 export interface QueuedData {
   readonly message: string;
   readonly request: string;
@@ -69,7 +72,9 @@ export interface DeferredData {
   readonly attempt: number;
   readonly notBefore: number;
   readonly error: MessageError;
-  /** What is waited for: this message's own backoff (counted), its thread (counted), or its Page. */
+  /**
+   * What is waited for: this message's own backoff (counted), its thread (counted), or its Page.
+   */
   readonly scope?: 'message' | 'thread' | 'page';
 }
 
@@ -103,7 +108,7 @@ export interface UnsentData {
   readonly error: MessageError;
 }
 
-/** message.resolved (internal): a person decided on an uncertain or failed message. */
+/** message.resolved: a person decided on an uncertain or failed message. */
 export interface ResolvedData {
   readonly message: string;
   readonly action: 'resend' | 'discard';
@@ -118,7 +123,9 @@ export interface WatermarkData {
   readonly mid?: string;
 }
 
-/** message.echo (internal): Meta's echo of a part that we sent; metadata is `gw:<message>:<part>`. */
+/**
+ * message.echo (internal): Meta's echo of a part that we sent; metadata is `gw:<message>:<part>`.
+ */
 export interface EchoRecordData {
   readonly mid: string;
   readonly at: number;

@@ -12,7 +12,9 @@ export type ResolveDecision =
   | { readonly ok: true; readonly record: DeskNewRecord }
   | { readonly ok: false; readonly error: Refusal };
 
-/** The dedupe key under which the journal finds a record of the message's conversation (24-48 h). */
+/**
+ * The dedupe key under which the journal finds a record of the message's conversation (24-48 h).
+ */
 export function conversationKeyOf(message: string): string {
   return sendingKey(message, 0, 1);
 }
@@ -49,7 +51,6 @@ export function decideResolve(
       kind: 'message.resolved',
       at: now,
       data: JSON.stringify(data),
-      internal: true,
     },
   };
 }

@@ -81,7 +81,10 @@ export function decideSend(
   return { ok: true, message, record };
 }
 
-/** The newest seq that makes the agent's `seen` stale: a customer's doing, or a send of somebody else. */
+/**
+ * The newest seq that makes the agent's `seen` stale: a customer's doing, or a send of somebody
+ * else.
+ */
 export function newestForeignSeq(state: ConversationState, agentId: string): number {
   const queued = state.queuedBy.find((sender) => sender.agent !== agentId);
   return Math.max(state.customerSeq, queued?.seq ?? 0);
@@ -113,7 +116,9 @@ function checkSeen(
   return refuse('stale', 'Something happened that was not seen.', { seq });
 }
 
-/** The window's place in the order of checks; its rules refuse nothing yet, Meta's answer decides. */
+/**
+ * The window's place in the order of checks; its rules refuse nothing yet, Meta's answer decides.
+ */
 function checkWindow(_state: ConversationState, _now: number): Refusal | undefined {
   return undefined;
 }

@@ -21,7 +21,10 @@ export class TokenBucket {
     this.#at = nowMs;
   }
 
-  /** Milliseconds until a token is there, 0 when one is. @param share of the rate that holds now, 0 to 1 */
+  /**
+   * Milliseconds until a token is there, 0 when one is. @param share of the rate that holds now,
+   * 0 to 1
+   */
   waitMs(nowMs: number, share = 1): number {
     this.#refill(nowMs, share);
     if (this.#tokens >= 1) return 0;

@@ -72,7 +72,10 @@ export class Admissions {
   }
 }
 
-/** The token of `Authorization: Bearer …`, or of `Sec-WebSocket-Protocol: sluice.v1, bearer.<jwt>`. */
+/**
+ * The token of `Authorization: Bearer …`, or of `Sec-WebSocket-Protocol: sluice.v1,
+ * bearer.<jwt>`.
+ */
 export function readOffer(headers: Readonly<Record<string, string>>): Offer {
   const offered = headers['sec-websocket-protocol'];
   const authorization = headers['authorization'];

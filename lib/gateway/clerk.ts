@@ -22,7 +22,10 @@ const DECISIONS: Readonly<Record<GraphErrorClass, Decision>> = {
   U: { policy: 'fail' },
 };
 
-/** Too many tagged messages to one person; an automated lead flow that ends by itself: the thread waits. */
+/**
+ * Too many tagged messages to one person; an automated lead flow that ends by itself: the thread
+ * waits.
+ */
 const THREAD_SUBCODES: ReadonlySet<number> = new Set([2_018_338, 2_018_321]);
 /** The token is sound, something that it may do is missing. */
 const PERMISSION_CODES: ReadonlySet<number> = new Set([1, 2, 3, 10, 200, 36_103]);

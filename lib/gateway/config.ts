@@ -119,7 +119,9 @@ function resolveSecrets(tree: Tree, env: Environment, base: string): ConfigFault
   return faults;
 }
 
-/** Checks a tree; a variable whose JSON value is no text where text is wanted counts as its text. */
+/**
+ * Checks a tree; a variable whose JSON value is no text where text is wanted counts as its text.
+ */
 function validate(tree: Tree, raw: ReadonlyMap<string, string>): LoadedConfig {
   let result = configSchema.safeParse(tree);
   if (!result.success) {

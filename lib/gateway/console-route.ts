@@ -29,10 +29,8 @@ const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
-  "connect-src 'self' ws: wss:",
-  "img-src 'self' https: http: data:",
-  "media-src 'self' data:",
-  "font-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -45,8 +43,14 @@ interface StaticFile {
 
 export type ConsoleFiles = ReadonlyMap<string, StaticFile>;
 
-/** The files under `folder` by their path in it; empty when it does not exist. */
-export async function readConsole(folder: string): Promise<ConsoleFiles> {
+/** The page says in this element where the agents' WebSocket is. */
+const AGENTS_PATH_ELEMENT = /(<meta name="sluice-agents-path" content=")[^"]*(")/;
+
+/**
+ * The files under `folder` by their path in it; empty when it does not exist.
+ * @param agentsPath written into the page
+ */
+export async function readConsole(folder: string, agentsPath: string): Promise<ConsoleFiles> {
   const files = new Map<string, StaticFile>();
   let bytesTotal = 0;
   for (const name of await listFiles(folder)) {
@@ -56,6 +60,12 @@ export async function readConsole(folder: string): Promise<ConsoleFiles> {
     bytesTotal += bytes.length;
     if (bytesTotal > BYTES_MAX) break;
     files.set(relative(folder, name).split(sep).join('/'), { type, bytes });
+  }
+  const page = files.get('index.html');
+  if (page !== undefined) {
+    // The configuration lets only plain path characters through, so that nothing needs escaping.
+    const text = page.bytes.toString().replace(AGENTS_PATH_ELEMENT, `$1${agentsPath}$2`);
+    files.set('index.html', { type: page.type, bytes: Buffer.from(text) });
   }
   return files;
 }

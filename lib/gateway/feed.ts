@@ -21,7 +21,10 @@ export type FeedSocket = Pick<
   'send' | 'isOpen' | 'pendingBytes' | 'subscribe' | 'unsubscribe'
 >;
 
-/** The open conversations that a snapshot will show: their names now, their state when a part is sent. */
+/**
+ * The open conversations that a snapshot will show: their names now, their state when a part is
+ * sent.
+ */
 export interface SnapshotPlan {
   readonly seq: number;
   readonly conversations: readonly string[];

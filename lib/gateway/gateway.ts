@@ -34,7 +34,9 @@ export interface GatewayDeps {
   /** Folder of the built console; absent: the console says that it is not built. */
   readonly consoleFolder?: string;
   readonly onCommit?: (stats: CommitStats) => void;
-  /** The process can no longer vouch for what it does and must end. Default: exit code 1, at once. */
+  /**
+   * The process can no longer vouch for what it does and must end. Default: exit code 1, at once.
+   */
   readonly onFatal?: (error: unknown) => void;
   /** 0 to 1; spreads the return of clients. */
   readonly random?: () => number;
@@ -110,7 +112,9 @@ class ProcessGateway implements Gateway {
     }
     const { consoleFolder } = this.#deps;
     const files: ConsoleFiles =
-      consoleFolder === undefined ? new Map() : await readConsole(consoleFolder);
+      consoleFolder === undefined
+        ? new Map()
+        : await readConsole(consoleFolder, this.#settings.agents.path);
     const running = await this.#open();
     this.#running = running;
     try {

@@ -55,7 +55,10 @@ export class Hub {
     return this.#groups.size;
   }
 
-  /** Adds a session that has everything up to `position`; the caller subscribes its socket to the topic. */
+  /**
+   * Adds a session that has everything up to `position`; the caller subscribes its socket to the
+   * topic.
+   */
   join(scope: Scope): HubGroup {
     let group = this.#groups.get(scope.group);
     if (group === undefined) {

@@ -1,6 +1,9 @@
 // Every bound of this room that is not a setting. What happens at each is said beside it.
 
-/** A webhook that is not durable by then is answered 503; Meta sends it again (messenger.md 1.5, S01). */
+/**
+ * A webhook that is not durable by then is answered 503; Meta sends it again (messenger.md 1.5,
+ * S01).
+ */
 export const WEBHOOK_ANSWER_MAX_MS = 3_000;
 /** Seconds in Retry-After of a 503. */
 export const RETRY_AFTER_SECONDS = 1;
@@ -56,7 +59,10 @@ export const TYPING_MAX = 10_000;
 /** Sender actions (typing, mark_seen) that run at Meta at once; beyond it they are left out. */
 export const ACTIONS_RUNNING_MAX = 32;
 
-/** Profile look-ups that run at once, and that wait; beyond it a name is fetched with the next event. */
+/**
+ * Profile look-ups that run at once, and that wait; beyond it a name is fetched with the next
+ * event.
+ */
 export const PROFILES_RUNNING_MAX = 4;
 export const PROFILES_WAITING_MAX = 1_000;
 /** A profile is not asked for again within this time, whether it was found or not. */
@@ -73,7 +79,9 @@ export const WEBHOOK_SWEEP_MS = 250;
 
 /** Clients told to come back spread over this time when the gateway stops. */
 export const DRAIN_SPREAD_MS = 10_000;
-/** What a graceful stop waits for: requests under way, open calls to Meta, connections that close. */
+/**
+ * What a graceful stop waits for: requests under way, open calls to Meta, connections that close.
+ */
 export const STOP_REQUESTS_MS = 5_000;
 /** At least this long it takes requests that are on the wire while the clients learn of the end. */
 export const STOP_DRAIN_MS = 200;

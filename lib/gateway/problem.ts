@@ -2,7 +2,10 @@
 
 import type { ServerResponse } from '../server/types.ts';
 
-/** Codes of contract.md section 3 with their status, their title, and whether a repetition may help. */
+/**
+ * Codes of contract.md section 3 with their status, their title, and whether a repetition may
+ * help.
+ */
 export const PROBLEMS = {
   bad_request: { status: 400, title: 'Bad request', retryable: false },
   unauthorized: { status: 401, title: 'Unauthorized', retryable: false },

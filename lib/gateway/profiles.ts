@@ -15,7 +15,10 @@ import {
 } from './limits.ts';
 import type { GatewayCounters } from './stats.ts';
 
-/** Events by which a customer shows up; an echo does not: Meta may not tell about its recipient (S14, S15). */
+/**
+ * Events by which a customer shows up; an echo does not: Meta may not tell about its recipient
+ * (S14, S15).
+ */
 const CUSTOMER_KINDS: ReadonlySet<string> = new Set([
   'message.received',
   'postback',

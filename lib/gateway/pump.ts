@@ -25,7 +25,10 @@ export class Pump {
     this.#options = options;
   }
 
-  /** Folds what is stored; resolves when the projection stands at the head, which must not move meanwhile. */
+  /**
+   * Folds what is stored; resolves when the projection stands at the head, which must not move
+   * meanwhile.
+   */
   start(): Promise<void> {
     const { journal, projection } = this.#options;
     const { head } = journal;

@@ -13,7 +13,10 @@ export function addRestRoutes(server: Server, admissions: Admissions): void {
   for (const method of METHODS) server.route(method, '/api/*', refuseUnknown);
 }
 
-/** What the token is good for, or the status that a handshake would get: browsers cannot see that one's. */
+/**
+ * What the token is good for, or the status that a handshake would get: browsers cannot see that
+ * one's.
+ */
 async function answerSession(
   admissions: Admissions,
   request: ServerRequest,

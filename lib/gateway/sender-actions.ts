@@ -19,7 +19,9 @@ export class SenderActions {
     this.#options = options;
   }
 
-  /** Shows `action` to the customer, unless another app has the thread or too many are under way. */
+  /**
+   * Shows `action` to the customer, unless another app has the thread or too many are under way.
+   */
   act(conversation: string, action: SenderAction): void {
     const { graph, stateOf, isConfigured } = this.#options;
     const name = parseConversation(conversation);

@@ -241,7 +241,10 @@ export class Session {
     else this.#feed.startAt(since);
   }
 
-  /** The seq to go on from, when the client's state can be continued (contract.md section 4, "Joining"). */
+  /**
+   * The seq to go on from, when the client's state can be continued (contract.md section 4,
+   * "Joining").
+   */
   #resumable(since: unknown): number | undefined {
     if (typeof since !== 'object' || since === null) return undefined;
     const { epoch, seq, scope } = since as Record<string, unknown>;

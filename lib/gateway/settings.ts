@@ -8,7 +8,10 @@ export interface PageSettings {
   readonly accessToken: string;
 }
 
-/** Exactly one of the two: a shared secret (HS256), or an identity provider (asymmetric algorithms). */
+/**
+ * Exactly one of the two: a shared secret (HS256), or an identity provider (asymmetric
+ * algorithms).
+ */
 export type JwtSettings =
   | { readonly secret: string }
   | { readonly jwksUrl: string; readonly issuer?: string; readonly audience?: string };

@@ -7,7 +7,10 @@ export interface GatewayCounters {
   webhooksAccepted: number;
   webhooksRefused: number;
   webhooksUnavailable: number;
-  /** Events appended, already held, of Pages that are not configured, and damaged ones kept as unknown. */
+  /**
+   * Events appended, already held, of Pages that are not configured, and damaged ones kept as
+   * unknown.
+   */
   events: number;
   duplicates: number;
   unconfiguredEvents: number;

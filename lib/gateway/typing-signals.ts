@@ -60,7 +60,10 @@ export class TypingSignals {
     this.#show(person, conversation, true);
   }
 
-  /** The agent's message is on its way: colleagues are told; at Meta a message ends the indicator itself. */
+  /**
+   * The agent's message is on its way: colleagues are told; at Meta a message ends the indicator
+   * itself.
+   */
   sent(person: Person, conversation: string): void {
     if (this.#typing.delete(JSON.stringify([person.id, conversation]))) {
       this.#tell(person, conversation, false);

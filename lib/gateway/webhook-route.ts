@@ -199,7 +199,10 @@ export class WebhookRoute {
   }
 }
 
-/** What the body may take in memory: its announced length; with a chunked body everything is possible. */
+/**
+ * What the body may take in memory: its announced length; with a chunked body everything is
+ * possible.
+ */
 function expectedBytes(request: ServerRequest, bodyBytesMax: number): number {
   const length = request.headers['content-length'];
   if (length !== undefined) return Number(length);

@@ -23,7 +23,9 @@ export const FIELD_VALUE = tableOf((code) =>
   code === HTAB || (code >= SP && code !== 0x7f) ? 1 : 0,
 );
 
-/** 1 for what a request target may have. Browsers send some bytes raw that RFC 3986 would encode. */
+/**
+ * 1 for what a request target may have. Browsers send some bytes raw that RFC 3986 would encode.
+ */
 export const TARGET = tableOf((code) =>
   code > SP && code < 0x7f && !TARGET_EXCLUDED.includes(String.fromCharCode(code)) ? 1 : 0,
 );

@@ -31,7 +31,9 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Names that speak of framing, routing or the connection and come too late here (RFC 9110 6.5.1). */
+/**
+ * Names that speak of framing, routing or the connection and come too late here (RFC 9110 6.5.1).
+ */
 const TRAILER_FORBIDDEN = ['content-length', 'transfer-encoding', 'host', 'connection', 'upgrade'];
 const TRAILER_NAME_COMPARED_MAX = 20;
 
@@ -107,7 +109,10 @@ export class ChunkedDecoder {
     return this.#endOfExtension(byte, HTTP_FAULTS.chunkSize);
   }
 
-  /** *( ";" token [ "=" ( token / quoted-string ) ] ), without the whitespace that RFC 9112 calls bad. */
+  /**
+   * *( ";" token [ "=" ( token / quoted-string ) ] ), without the whitespace that RFC 9112 calls
+   * bad.
+   */
   #stepExtension(byte: number): HttpFault | undefined {
     if (++this.#extensionBytes > CHUNK_EXTENSION_BYTES_MAX) return HTTP_FAULTS.chunkExtension;
     switch (this.#state) {

@@ -43,7 +43,10 @@ export const SPAN_WIDTH = 5;
 
 export type ScanResult = 'more' | 'done' | 'refused';
 
-/** All positions are relative to the first byte of the head, so that the bytes may move between calls. */
+/**
+ * All positions are relative to the first byte of the head, so that the bytes may move between
+ * calls.
+ */
 export class HeadScanner {
   methodStart = 0;
   methodEnd = 0;
@@ -131,7 +134,10 @@ export class HeadScanner {
     }
   }
 
-  /** One empty line before the request is allowed: old clients send it after a body (RFC 9112 2.2). */
+  /**
+   * One empty line before the request is allowed: old clients send it after a body (RFC 9112
+   * 2.2).
+   */
   #scanStart(bytes: Uint8Array, base: number, at: number): number {
     if (bytes[at] === CR) {
       if (at !== base) return this.#refuse(HTTP_FAULTS.emptyLine);

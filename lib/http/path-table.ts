@@ -103,7 +103,9 @@ interface Search<Entry> {
   readonly values: string[];
 }
 
-/** Depth-first, the literal branch first; at most two branches per segment and SEGMENTS_MAX deep. */
+/**
+ * Depth-first, the literal branch first; at most two branches per segment and SEGMENTS_MAX deep.
+ */
 function walk<Entry>(
   search: Search<Entry>,
   node: PathNode<Entry>,

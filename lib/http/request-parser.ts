@@ -65,7 +65,10 @@ export class RequestParser {
     return this.#phase === Phase.chunked ? -1 : this.#rest;
   }
 
-  /** Reads on in `bytes[start, end)`, up to the next event. After 'end' it may be called with no bytes. */
+  /**
+   * Reads on in `bytes[start, end)`, up to the next event. After 'end' it may be called with no
+   * bytes.
+   */
   read(bytes: Buffer, start: number, end: number): ParseEvent {
     switch (this.#phase) {
       case Phase.head:
@@ -111,7 +114,10 @@ export class RequestParser {
     return this.#beginMessage(stash, 0);
   }
 
-  /** Grows geometrically up to headBytesMax; the scanner refuses a head before it could be exceeded. */
+  /**
+   * Grows geometrically up to headBytesMax; the scanner refuses a head before it could be
+   * exceeded.
+   */
   #stashBytes(bytes: Buffer, start: number, end: number): Buffer {
     const needed = this.#stashLength + end - start;
     let stash = this.#stash;

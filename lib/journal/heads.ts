@@ -35,7 +35,9 @@ export class ConversationHeads {
     return this.#held.size;
   }
 
-  /** Reads what the views do not know yet. Cheap when done already; call it before anything else. */
+  /**
+   * Reads what the views do not know yet. Cheap when done already; call it before anything else.
+   */
   load(): void {
     if (this.#isLoaded) return;
     for (let from = this.#source.mark() + 1; ; ) {

@@ -3,7 +3,10 @@
 export interface JournalLimits {
   /** Characters of one record's data; longer is ERR_ARG_RANGE. */
   readonly dataCharsMax: number;
-  /** Records and characters that wait for a commit; beyond either, appends reject ERR_JOURNAL_UNAVAILABLE. */
+  /**
+   * Records and characters that wait for a commit; beyond either, appends reject
+   * ERR_JOURNAL_UNAVAILABLE.
+   */
   readonly pendingRecordsMax: number;
   readonly pendingCharsMax: number;
   /** Records and characters of one row of the log; a larger commit takes several rows. */
@@ -13,13 +16,18 @@ export interface JournalLimits {
   readonly foldLagRecordsMax: number;
   /** From here on the lag is reported to the log, once per climb. */
   readonly foldLagRecordsWarn: number;
-  /** Conversation heads held in memory; those newer than the views are held beyond it (bounded by the lag). */
+  /**
+   * Conversation heads held in memory; those newer than the views are held beyond it (bounded by
+   * the lag).
+   */
   readonly headsMax: number;
   /** Characters of the newest rows held in memory for readers. */
   readonly recentCharsMax: number;
   /** Records handed to a tail at once while it catches up. */
   readonly tailPageMax: number;
-  /** Records looked at by one history call; beyond it the page is returned as it is, not complete. */
+  /**
+   * Records looked at by one history call; beyond it the page is returned as it is, not complete.
+   */
   readonly historyStepsMax: number;
   /** First and longest pause before a broken connection is opened again. */
   readonly reopenDelayMs: number;

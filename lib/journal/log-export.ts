@@ -16,7 +16,10 @@ export class LogExport {
   readonly #database: Database;
   readonly #page: Statement;
 
-  /** @throws SluiceError ERR_JOURNAL_UNAVAILABLE when there is no journal in the folder or it cannot be read */
+  /**
+   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE when there is no journal in the folder or it
+   * cannot be read
+   */
   constructor(directory: string) {
     const file = join(directory, LOG_FILE);
     if (!existsSync(file)) {

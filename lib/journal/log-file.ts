@@ -118,7 +118,10 @@ export class LogFile {
     this.#statements.commit.run();
   }
 
-  /** Undoes what was done since `begin`, if anything is left to undo: SQLite rolls back by itself after some errors. */
+  /**
+   * Undoes what was done since `begin`, if anything is left to undo: SQLite rolls back by itself
+   * after some errors.
+   */
   rollback(): void {
     if (this.#database.isTransaction) this.#statements.rollback.run();
   }

@@ -2,7 +2,8 @@
 //
 //   1 TAB prev TAB at TAB flags TAB conversation TAB kind TAB data      data last: it may hold tabs, never a newline
 //
-// The first character is the record's format version. seq is not stored: it is the row's first seq plus the line's index.
+// The first character is the record's format version. seq is not stored: it is the row's first
+// seq plus the line's index.
 
 import { SluiceError } from '../base/errors.ts';
 import type { JournalRecord, NewRecord } from './types.ts';

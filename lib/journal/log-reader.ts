@@ -53,7 +53,10 @@ export class LogReader {
     return { records: records.reverse(), complete };
   }
 
-  /** Usually `before` is an event of the conversation and knows the one before it; else from the newest. */
+  /**
+   * Usually `before` is an event of the conversation and knows the one before it; else from the
+   * newest.
+   */
   #startOf(conversation: string, head: ConversationHead, before: number): number {
     if (before > head.last) return head.last;
     const record = this.get(before);

@@ -22,10 +22,15 @@ export interface OpenJournalOptions {
   readonly limits?: Partial<JournalLimits>;
   /** Runs a commit at the end of the tick; default setImmediate. */
   readonly scheduleCommit?: (task: () => void) => void;
-  /** Heads of conversations that did not change since the views' mark; default from the views' rows. */
+  /**
+   * Heads of conversations that did not change since the views' mark; default from the views'
+   * rows.
+   */
   readonly heads?: (conversation: string) => ConversationHead | undefined;
   readonly onCommit?: (stats: CommitStats) => void;
-  /** The disk failed in a way that only a new process can recover from: end this one. Called once. */
+  /**
+   * The disk failed in a way that only a new process can recover from: end this one. Called once.
+   */
   readonly onFatal?: (error: SluiceError) => void;
   /** A tail's callback threw and its tail is closed. */
   readonly onTailError?: (error: unknown) => void;

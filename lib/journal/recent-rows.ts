@@ -1,4 +1,5 @@
-// The newest rows of the log in memory, without a gap up to the head: where live readers and histories look first.
+// The newest rows of the log in memory, without a gap up to the head: where live readers and
+// histories look first.
 
 export interface LogRow {
   readonly first: number;
@@ -35,7 +36,10 @@ export class RecentRows {
     return row !== undefined && seq >= row.first && seq < row.first + row.count ? row : undefined;
   }
 
-  /** All rows from the one that holds `from` to the one that holds `to` or is newest; undefined if it is not held. */
+  /**
+   * All rows from the one that holds `from` to the one that holds `to` or is newest; undefined if
+   * it is not held.
+   */
   range(from: number, to: number): readonly LogRow[] | undefined {
     if (this.find(from) === undefined) return undefined;
     return this.#rows.slice(this.#indexOf(from), this.#indexOf(to) + 1);

@@ -1,5 +1,6 @@
 // Deletes what is too old, a small batch per call so that appends never wait long. Rows go from the oldest on
-// and only whole. The newest row always stays, since it tells the next seq; so do rows that the fold still needs.
+// and only whole. The newest row always stays, since it tells the next seq; so do rows that the
+// fold still needs.
 
 import type { LogFile } from './log-file.ts';
 import { integerOf, type SqlRow } from './sqlite.ts';

@@ -84,7 +84,10 @@ export class SqliteJournal implements Journal {
   #isClosed = false;
   #closing: Promise<void> | undefined;
   #fatal: SluiceError | undefined;
-  /** Set while the connection is broken: when it may be opened again (monotonic), and the pause after that. */
+  /**
+   * Set while the connection is broken: when it may be opened again (monotonic), and the pause
+   * after that.
+   */
   #reopenAt: number | undefined;
   #reopenDelayMs: number;
 
@@ -172,7 +175,10 @@ export class SqliteJournal implements Journal {
     return this.#stored(from, limit);
   }
 
-  /** @throws SluiceError ERR_JOURNAL_UNAVAILABLE while the views are further behind than foldLagRecordsMax */
+  /**
+   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE while the views are further behind than
+   * foldLagRecordsMax
+   */
   history(conversation: string, before: number | undefined, limit: number): HistoryPage {
     this.#requireOpen();
     this.#requireFold(0);
@@ -353,7 +359,8 @@ export class SqliteJournal implements Journal {
     this.#commit();
     this.#isClosed = true;
     this.#tails.closeAll();
-    // After a fatal failure the file stays as it is: closing would checkpoint pages that may not be on the disk.
+    // After a fatal failure the file stays as it is: closing would checkpoint pages that may not
+    // be on the disk.
     if (this.#fatal !== undefined) return;
     try {
       this.#file.close();

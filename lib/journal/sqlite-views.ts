@@ -143,7 +143,9 @@ export class SqliteViews implements Views {
     });
   }
 
-  /** A part per turn of the loop: copying thousands of rows at once would hold up everything else. */
+  /**
+   * A part per turn of the loop: copying thousands of rows at once would hold up everything else.
+   */
   #send(checkpoint: Checkpoint, rows: readonly ViewRow[], from: number): void {
     if (this.#checkpoint !== checkpoint) return;
     const to = from + ROWS_PER_MESSAGE;

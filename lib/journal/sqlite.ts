@@ -9,7 +9,9 @@ export type SqlRow = Readonly<Record<string, SqlValue>>;
 export interface Statement {
   run(...values: readonly SqlValue[]): { readonly changes: number | bigint };
   get(...values: readonly SqlValue[]): SqlRow | undefined;
-  /** The only way we read many rows: an open cursor would stop checkpoints of the write-ahead log. */
+  /**
+   * The only way we read many rows: an open cursor would stop checkpoints of the write-ahead log.
+   */
   all(...values: readonly SqlValue[]): readonly SqlRow[];
 }
 
@@ -37,7 +39,10 @@ export interface SqliteModule {
 
 type DatabaseClass = new (file: string) => Database;
 
-/** Built in without a flag from 22.13, but `isTransaction`, which a rollback needs, came with 22.16 and 24. */
+/**
+ * Built in without a flag from 22.13, but `isTransaction`, which a rollback needs, came with
+ * 22.16 and 24.
+ */
 function hasBuiltIn(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major >= 24 || (major === 22 && minor >= 16);

@@ -115,7 +115,10 @@ export class Tails {
     return tail;
   }
 
-  /** Hands a commit to every live tail. Tails opened by a callback start behind or after it: never twice, never a gap. */
+  /**
+   * Hands a commit to every live tail. Tails opened by a callback start behind or after it: never
+   * twice, never a gap.
+   */
   publish(records: readonly JournalRecord[]): void {
     for (const tail of this.#open) tail.publish(records);
   }

@@ -10,22 +10,37 @@ export interface NewRecord {
   readonly at: number;
   /** A JSON object as text without line breaks: what is stored is what is sent. */
   readonly data: string;
-  /** Same key again (within retention for dated keys, 24-48 h for undated ones): the record is not appended. Compared first. */
+  /**
+   * Same key again (within retention for dated keys, 24-48 h for undated ones): the record is not
+   * appended. Compared first.
+   */
   readonly dedupeKey?: string;
-  /** The event's own timestamp in ms, which a redelivery keeps. Absent: the key is filed under the day of `at`. */
+  /**
+   * The event's own timestamp in ms, which a redelivery keeps. Absent: the key is filed under the
+   * day of `at`.
+   */
   readonly dedupeAt?: number;
-  /** The last fencing record of the conversation that the writer has seen; another one since: 'conflict'. */
+  /**
+   * The last fencing record of the conversation that the writer has seen; another one since:
+   * 'conflict'.
+   */
   readonly expectSeq?: number;
   /** A customer's message, a person's send, a claim: what a stale writer must notice. */
   readonly fences?: boolean;
-  /** For the house only (message.sending, …): stored and tailed, but not an event: `prev` skips it. */
+  /**
+   * For the house only (message.sending, …): stored and tailed, but not an event: `prev` skips
+   * it.
+   */
   readonly internal?: boolean;
 }
 
 /** A record in the log. */
 export interface JournalRecord {
   readonly seq: number;
-  /** seq of the event before it in the conversation, 0 if none. Internal records are never pointed to. */
+  /**
+   * seq of the event before it in the conversation, 0 if none. Internal records are never pointed
+   * to.
+   */
   readonly prev: number;
   readonly at: number;
   readonly conversation: string;
@@ -56,7 +71,10 @@ export interface HistoryPage {
   readonly complete: boolean;
 }
 
-/** Where the last records of a conversation are: answered from views plus memory, asked on a cache miss. */
+/**
+ * Where the last records of a conversation are: answered from views plus memory, asked on a cache
+ * miss.
+ */
 export interface ConversationHead {
   /** seq of the last event. */
   readonly last: number;
@@ -73,7 +91,8 @@ export interface Journal {
   readonly tailSeq: number;
   /**
    * Resolves when durable. All appends of one tick are one commit. Records of one call are decided in order.
-   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE (disk full, backlog over its bound): nothing of this call was stored
+   * @throws SluiceError ERR_JOURNAL_UNAVAILABLE (disk full, backlog over its bound): nothing of
+   * this call was stored
    * @throws SluiceError ERR_ARG_RANGE for a record that breaks NewRecord's rules
    */
   append(records: readonly NewRecord[]): Promise<Appended[]>;

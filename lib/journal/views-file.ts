@@ -119,7 +119,10 @@ export interface ViewsSelect {
   readonly values: readonly (string | number)[];
 }
 
-/** The statement for one page, or for all pages without one: each has an index that gives the order. */
+/**
+ * The statement for one page, or for all pages without one: each has an index that gives the
+ * order.
+ */
 export function selectOf(query: ViewQuery, page: string | undefined): ViewsSelect {
   const conditions: string[] = [];
   const values: (string | number)[] = [];

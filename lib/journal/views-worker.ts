@@ -17,7 +17,10 @@ export interface ViewsWorkerData {
 /** A part of a checkpoint. One transaction from its first part to the one that has the mark. */
 export interface CheckpointMessage {
   readonly id: number;
-  /** Rows one after the other, columnCount values each: one flat array is copied faster than objects. */
+  /**
+   * Rows one after the other, columnCount values each: one flat array is copied faster than
+   * objects.
+   */
   readonly values: readonly (string | number)[];
   readonly mark?: number;
 }

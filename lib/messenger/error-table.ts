@@ -14,7 +14,10 @@ export interface ErrorRow {
 
 type Line = readonly [class_: GraphErrorClass, code: number, ...subcodes: readonly number[]];
 
-/** One line per meaning: class, code, and the subcodes that share it; without subcodes the code itself. */
+/**
+ * One line per meaning: class, code, and the subcodes that share it; without subcodes the code
+ * itself.
+ */
 const LINES: readonly Line[] = [
   // Unknown, maybe sent. 1357046 is described by Meta itself as "messages are all sent".
   ['U', 1],
@@ -87,7 +90,10 @@ const LINES: readonly Line[] = [
   ['X', 2022],
 ];
 
-/** Code 10 covers windows, people and permissions: with an unknown subcode it must not stop a Page. */
+/**
+ * Code 10 covers windows, people and permissions: with an unknown subcode it must not stop a
+ * Page.
+ */
 const BARE_ONLY: readonly number[] = [10];
 
 export const ERROR_TABLE: readonly ErrorRow[] = LINES.flatMap(([kind, code, ...subcodes]) => {

@@ -6,7 +6,9 @@ import { defined, isObject, type JsonObject, nameOf, textOf } from './fields.ts'
 import { META_REASON_CHARS_MAX, RETRY_AFTER_MS_MAX } from './limits.ts';
 import type { GraphErrorClass, GraphFailure } from './types.ts';
 
-/** Subcodes as long as these mean the same wherever they stand; small ones only beside their code. */
+/**
+ * Subcodes as long as these mean the same wherever they stand; small ones only beside their code.
+ */
 const UNIQUE_FROM = 1_000_000;
 
 const BY_PAIR = new Map<string, GraphErrorClass>();
@@ -70,7 +72,9 @@ const MEANINGS: Readonly<
   O: { code: 'not_owner', text: 'Another app has this conversation.', retryable: true },
 };
 
-/** The class of an error that Meta explained; the HTTP status decides for codes that no row names. */
+/**
+ * The class of an error that Meta explained; the HTTP status decides for codes that no row names.
+ */
 export function classify(status: number, error: GraphErrorBody): GraphErrorClass {
   if (status >= 500) return 'U';
   const known = lookUp(error.code, error.subcode);

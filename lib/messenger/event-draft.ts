@@ -9,7 +9,10 @@ export interface EventSource {
   readonly user: string | undefined;
   /** The event's own time, else the delivery's. */
   readonly at: number;
-  /** The event's own time for keys; 0 when it has none, since the delivery's changes from try to try. */
+  /**
+   * The event's own time for keys; 0 when it has none, since the delivery's changes from try to
+   * try.
+   */
   readonly stamp: number;
   /** The asset's side did it (its own reaction, an echo). */
   readonly byAsset: boolean;

@@ -23,7 +23,10 @@ export const OWN_METADATA_PREFIX = 'gw:';
 /** Business Suite, for Pages and for Instagram; the first is printed in two ways by Meta itself. */
 const INBOX_APP_IDS: readonly string[] = ['263902037430900', '26390203743090', '1217981644879628'];
 
-/** Deletion and echo are looked at before anything else: neither is something that a customer wrote. */
+/**
+ * Deletion and echo are looked at before anything else: neither is something that a customer
+ * wrote.
+ */
 export const readMessage: EventReader = (message, source) => {
   const mid = textOf(message['mid']);
   if (mid === undefined) return undefined;
@@ -102,7 +105,9 @@ export const readEdit: EventReader = (edit, source) => {
   return draft('message.edited', { mid, at: source.at, text, edit: number }, key);
 };
 
-/** On standby there is no payload; without a mid the title tells two taps apart, as it is on both. */
+/**
+ * On standby there is no payload; without a mid the title tells two taps apart, as it is on both.
+ */
 export const readPostback: EventReader = (postback, source) => {
   const mid = textOf(postback['mid']);
   const title = textOf(postback['title']) ?? '';

@@ -16,7 +16,10 @@ function contentKey(name: string, source: EventSource, content: unknown): string
   return `${name}:${source.asset}:${whoOf(source)}:${source.stamp}:${hashOf(content)}`;
 }
 
-/** A link into the thread; a completed lead ad comes the same way. An ad alone does not open the window. */
+/**
+ * A link into the thread; a completed lead ad comes the same way. An ad alone does not open the
+ * window.
+ */
 export const readReferral: EventReader = (referral, source) => {
   const view = viewReferral(referral);
   if (view === undefined) return undefined;

@@ -89,7 +89,10 @@ export class GraphTransport {
     }
   }
 
-  /** Lets calls that are under way end, for a while; then breaks them off: their outcome is `lost`. */
+  /**
+   * Lets calls that are under way end, for a while; then breaks them off: their outcome is
+   * `lost`.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -138,7 +141,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#resolve = resolve;
   }
 
-  /** Just before the first byte. A second time would be a second call: never, whatever the reason. */
+  /**
+   * Just before the first byte. A second time would be a second call: never, whatever the reason.
+   */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const isRepeated = this.#controller !== undefined;
     this.#controller ??= controller;

@@ -3,7 +3,10 @@
 
 import { SAFE_INTEGER_DIGITS_MAX } from './limits.ts';
 
-/** A long run of digits that no quote precedes. Also true inside some texts: then the slow way decides. */
+/**
+ * A long run of digits that no quote precedes. Also true inside some texts: then the slow way
+ * decides.
+ */
 const MAYBE_LONG_INTEGER = /[\s:,[]-?[0-9]{16}/;
 
 const QUOTE = 0x22;
@@ -53,7 +56,10 @@ function endOfString(text: string, from: number): number {
   return at;
 }
 
-/** Past everything that a number may hold, so that 1.5e20 and broken numbers are left to JSON.parse. */
+/**
+ * Past everything that a number may hold, so that 1.5e20 and broken numbers are left to
+ * JSON.parse.
+ */
 function endOfNumber(text: string, from: number): number {
   let at = from;
   while (at < text.length && isNumberPart(text.charCodeAt(at))) at++;

@@ -1,13 +1,19 @@
 // Every bound of the messenger room, with its unit in the name. Facts about Meta's own limits are those
 // of its reference pages as read in 2026; the others are ours.
 
-/** A challenge is reflected to the caller: longer ones, or ones with control characters, are refused. */
+/**
+ * A challenge is reflected to the caller: longer ones, or ones with control characters, are
+ * refused.
+ */
 export const CHALLENGE_BYTES_MAX = 256;
 
 /** Integers of this many digits or more are kept as strings: 2^53 has sixteen. */
 export const SAFE_INTEGER_DIGITS_MAX = 15;
 
-/** Longer pieces of a dedupe key are replaced by their hash. Meta's mids have about 70-200 characters. */
+/**
+ * Longer pieces of a dedupe key are replaced by their hash. Meta's mids have about 70-200
+ * characters.
+ */
 export const KEY_PART_CHARS_MAX = 256;
 
 /** JSON text of what is kept of an event that we do not understand, and of free-form members. */

@@ -23,12 +23,18 @@ export type MacFactory = (secret: string) => KeyedMac;
 
 const HEADER = /^sha256=([0-9a-fA-F]{64})$/;
 
-/** The 64 hex digits of a well-formed header, else undefined. Cheap enough to run before the body is read. */
+/**
+ * The 64 hex digits of a well-formed header, else undefined. Cheap enough to run before the body
+ * is read.
+ */
 export function parseSignatureHeader(value: string | undefined): string | undefined {
   return value === undefined ? undefined : HEADER.exec(value)?.[1];
 }
 
-/** HMAC of the addon: its pads are computed once per secret, which halves the cost of small bodies. */
+/**
+ * HMAC of the addon: its pads are computed once per secret, which halves the cost of small
+ * bodies.
+ */
 export const nativeMac: MacFactory = (secret) => {
   const key = new HmacKey(secret);
   return { verify: (body, hex) => key.verify(body, 0, body.length, hex) };

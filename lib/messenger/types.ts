@@ -3,7 +3,10 @@
 
 export interface AttachmentView {
   readonly index: number;
-  /** image, video, audio, file, sticker, fallback, template, reel, …; unknown types are kept as they are. */
+  /**
+   * image, video, audio, file, sticker, fallback, template, reel, …; unknown types are kept as
+   * they are.
+   */
   readonly type: string;
   readonly url?: string;
   /** ms, from the link's `oe` parameter when it has one. */

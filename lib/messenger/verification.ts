@@ -32,7 +32,10 @@ export function answerVerification(
   return { status: 200, body: challenge };
 }
 
-/** Hashing first gives both sides one length, so that neither length nor content shows in the time. */
+/**
+ * Hashing first gives both sides one length, so that neither length nor content shows in the
+ * time.
+ */
 function isSameSecret(given: string, wanted: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));

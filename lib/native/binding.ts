@@ -4,7 +4,9 @@
 /** What the engine calls, once per crossing; `kind` is one of CALL_… of layout.ts. */
 export interface LoopHandler {
   dispatch(kind: number): void;
-  /** Overwrite the receive slab after each batch, so that late use of borrowed bytes fails loudly. */
+  /**
+   * Overwrite the receive slab after each batch, so that late use of borrowed bytes fails loudly.
+   */
   readonly poison: boolean;
 }
 

@@ -13,7 +13,9 @@ export function unmaskNative(bytes: Uint8Array, start: number, end: number, mask
   return loadNative().unmask(bytes, start, end, mask);
 }
 
-/** HMAC-SHA256 with one secret whose pads are computed once. Holds no readable copy of the secret. */
+/**
+ * HMAC-SHA256 with one secret whose pads are computed once. Holds no readable copy of the secret.
+ */
 export class HmacKey {
   readonly #native: { verify(b: Uint8Array, s: number, e: number, hex: string): boolean };
 

@@ -111,7 +111,10 @@ export class SendBuffer {
     header[HEADER_SEND_COUNT] = count + 1;
   }
 
-  /** Makes room for `count` slots of a fan-out list, 0..FANOUT_SLOTS_MAX. @returns where they start */
+  /**
+   * Makes room for `count` slots of a fan-out list, 0..FANOUT_SLOTS_MAX. @returns where they
+   * start
+   */
   fanoutRoom(count: number): number {
     if ((this.header[HEADER_FANOUT_CURSOR] as number) + count > FANOUT_SLOTS_MAX) this.flush();
     return this.header[HEADER_FANOUT_CURSOR] as number;

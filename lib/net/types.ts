@@ -1,7 +1,10 @@
 // The seam between bytes and protocols. Rooms above `net` are written against these interfaces and
 // tested with test/support/memory-transport.ts; lib/net implements them on the native engine.
 
-/** What a connection's protocol must answer to. One object per connection, set by the listener's owner. */
+/**
+ * What a connection's protocol must answer to. One object per connection, set by the listener's
+ * owner.
+ */
 export interface ConnectionOwner {
   /**
    * Bytes arrived in `slab[start, end)`. They are borrowed: valid during the call only, poisoned after
@@ -10,13 +13,22 @@ export interface ConnectionOwner {
   onData(connection: Connection, slab: Buffer, start: number, end: number): void;
   /** The peer sent FIN: no more data will come; writing is still possible. */
   onEnd(connection: Connection): void;
-  /** Pending bytes fell below the low-water mark after having been at or above the high-water mark. */
+  /**
+   * Pending bytes fell below the low-water mark after having been at or above the high-water
+   * mark.
+   */
   onDrain(connection: Connection): void;
   /** The deadline set by setDeadline passed. The deadline is off again. */
   onDeadline(connection: Connection): void;
-  /** The connection is gone. Always the last call, exactly once. @param errno 0 or a negative errno. */
+  /**
+   * The connection is gone. Always the last call, exactly once. @param errno 0 or a negative
+   * errno.
+   */
   onClose(connection: Connection, errno: number): void;
-  /** One of the callbacks above threw (or its promise, if it returned one, rejected). Must not throw. */
+  /**
+   * One of the callbacks above threw (or its promise, if it returned one, rejected). Must not
+   * throw.
+   */
   onFailure(connection: Connection, error: unknown): void;
 }
 
@@ -31,7 +43,10 @@ export interface Connection {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly isOpen: boolean;
-  /** Accepted and not yet taken by the kernel: what is queued natively plus what this tick has not flushed. */
+  /**
+   * Accepted and not yet taken by the kernel: what is queued natively plus what this tick has not
+   * flushed.
+   */
   readonly pendingBytes: number;
 
   /** Copies the bytes into the send slab. @returns pendingBytes after it, or a negative errno. */
@@ -51,7 +66,10 @@ export interface Connection {
   /** Stops reading; the kernel's buffer then holds the peer back. */
   pause(): void;
   resume(): void;
-  /** One coarse timer per connection (native wheel). 0 switches it off; a new call replaces it. Cheap: no crossing. */
+  /**
+   * One coarse timer per connection (native wheel). 0 switches it off; a new call replaces it.
+   * Cheap: no crossing.
+   */
   setDeadline(ms: number): void;
   /** Sends what is pending, then FIN. Reading goes on. */
   end(): void;
@@ -61,7 +79,10 @@ export interface Connection {
   reset(): void;
 }
 
-/** A set of connections that the same bytes go to: written once, one record, no copy per connection. */
+/**
+ * A set of connections that the same bytes go to: written once, one record, no copy per
+ * connection.
+ */
 export interface Audience {
   readonly size: number;
   add(connection: Connection): void;

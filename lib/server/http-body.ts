@@ -21,7 +21,10 @@ export interface BodyHost {
   bodyWanted(): void;
   /** Holds the client back, or no longer. */
   setBodyPaused(isPaused: boolean): void;
-  /** The body is refused: the client gets its answer, the connection closes. Its reader is told afterwards. */
+  /**
+   * The body is refused: the client gets its answer, the connection closes. Its reader is told
+   * afterwards.
+   */
   bodyRefused(fault: HttpFault): void;
 }
 
@@ -150,7 +153,10 @@ export class RequestBody {
     else if (this.#mode === 'stream') this.#serveStep();
   }
 
-  /** It will not be completed. Its reader hears of it once; does nothing when it is complete or has failed. */
+  /**
+   * It will not be completed. Its reader hears of it once; does nothing when it is complete or
+   * has failed.
+   */
   fail(fault: HttpFault): void {
     if (this.#isComplete || this.#error !== undefined) return;
     const error = new HttpError(fault);

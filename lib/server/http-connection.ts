@@ -15,7 +15,10 @@ import { HttpDeadline } from './http-deadline.ts';
 import { type ExchangeHost, HttpExchange } from './http-exchange.ts';
 import { PendingUpgrade, type UpgradeHost } from './http-pending-upgrade.ts';
 
-/** Bytes of later requests that are kept while an answer is pending. Reading is paused long before. */
+/**
+ * Bytes of later requests that are kept while an answer is pending. Reading is paused long
+ * before.
+ */
 export const HELD_BYTES_MAX = 512 * 1024;
 const EMPTY = Buffer.alloc(0);
 

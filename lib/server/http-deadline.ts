@@ -6,7 +6,10 @@ import type { HttpLimits } from './http-application.ts';
 
 export type HttpPhase = 'off' | 'head' | 'idle' | 'body' | 'stalled' | 'handshake';
 
-/** A body that brings less than this within its timeout is given up: the slowest rate that is borne. */
+/**
+ * A body that brings less than this within its timeout is given up: the slowest rate that is
+ * borne.
+ */
 export const BODY_PROGRESS_BYTES = 4096;
 
 export class HttpDeadline {
@@ -50,7 +53,10 @@ export class HttpDeadline {
     this.#set('off');
   }
 
-  /** The deadline passed. @returns what to end, or 'off' when there is progress and it was set again */
+  /**
+   * The deadline passed. @returns what to end, or 'off' when there is progress and it was set
+   * again
+   */
   expire(): HttpPhase {
     const phase = this.#phase;
     this.#phase = 'off';

@@ -101,7 +101,10 @@ export class HttpExchange implements ResponseHost, BodyHost {
     }
   }
 
-  /** The rest of the message breaks a rule, or does not come: the client is answered, the reader told. */
+  /**
+   * The rest of the message breaks a rule, or does not come: the client is answered, the reader
+   * told.
+   */
   cut(fault: HttpFault): void {
     this.bodyRefused(fault);
     this.body.fail(fault);

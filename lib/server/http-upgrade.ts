@@ -11,7 +11,10 @@ import type { ServerRequest } from './types.ts';
 export interface UpgradeExchange {
   readonly request: ServerRequest;
   readonly connection: Connection;
-  /** The header fields in order, name and value alternating, names in lower case: repeated fields show. */
+  /**
+   * The header fields in order, name and value alternating, names in lower case: repeated fields
+   * show.
+   */
   readonly fields: readonly string[];
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly minorVersion: number;
@@ -26,7 +29,10 @@ export interface UpgradeExchange {
    * @returns false when it was not pending any more: nothing was written, the owner is unchanged
    */
   accept(headText: string, owner: ConnectionOwner): boolean;
-  /** Answers like a normal response with `Connection: close` and closes. Does nothing when not pending. */
+  /**
+   * Answers like a normal response with `Connection: close` and closes. Does nothing when not
+   * pending.
+   */
   refuse(status: number, headers?: Readonly<Record<string, string>>, body?: string): void;
   /** Calls back once if the client goes, or the time for deciding ends, before the decision. */
   onGone(callback: () => void): void;

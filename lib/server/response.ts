@@ -83,7 +83,9 @@ export class HttpResponse implements ServerResponse {
     return this;
   }
 
-  /** Replaces a field of that name; Set-Cookie is added. Transfer-Encoding belongs to the server. */
+  /**
+   * Replaces a field of that name; Set-Cookie is added. Transfer-Encoding belongs to the server.
+   */
   header(name: string, value: string): this {
     checkField(name, value);
     this.#requireHeadOpen();
@@ -136,7 +138,10 @@ export class HttpResponse implements ServerResponse {
     this.status(status).end(body);
   }
 
-  /** The client is gone, or the server answered in the handler's place: everything later is ignored. */
+  /**
+   * The client is gone, or the server answered in the handler's place: everything later is
+   * ignored.
+   */
   abort(): void {
     if (this.#state !== 'open') return;
     this.#state = 'aborted';
@@ -178,7 +183,9 @@ export class HttpResponse implements ServerResponse {
     return this.#names?.some((name) => name.toLowerCase() === lower) === true;
   }
 
-  /** The one-piece response: its length is known, and a short text leaves together with its head. */
+  /**
+   * The one-piece response: its length is known, and a short text leaves together with its head.
+   */
   #writeWhole(body: string | Uint8Array | undefined): void {
     const length =
       body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length;

@@ -22,7 +22,10 @@ export class Router {
   readonly #paths = new PathTable<Handlers>();
   readonly #methods = new Set<string>();
 
-  /** @throws SluiceError ERR_ARG_RANGE for a bad method or path, or when the pair has a handler already */
+  /**
+   * @throws SluiceError ERR_ARG_RANGE for a bad method or path, or when the pair has a handler
+   * already
+   */
   add(method: string, path: string, handler: RouteHandler): void {
     if (!METHOD.test(method)) {
       throw new SluiceError('ERR_ARG_RANGE', `Not a method: ${JSON.stringify(method)}`);

@@ -9,7 +9,9 @@ const PORT_MAX = 65_535;
 const DURATION_MS_MAX = 0x7fffffff;
 /** Longest body or message that may be asked for. */
 const BYTES_MAX = 0x3fffffff;
-/** With the longest frame that is sent on top it stays below what the loop queues per connection. */
+/**
+ * With the longest frame that is sent on top it stays below what the loop queues per connection.
+ */
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 
 /** @throws SluiceError ERR_ARG_RANGE for a number that is no whole number of its range */

@@ -49,7 +49,9 @@ export function createServer(options: ServerOptions = {}): Server {
   return new LoopServer({ loop, unmaskNative, release: () => loop.close() }, options);
 }
 
-/** A server on a loop that lives on after it: for programs that also commit or write in its ticks. */
+/**
+ * A server on a loop that lives on after it: for programs that also commit or write in its ticks.
+ */
 export function createServerOn(loop: Loop, options: ServerOptions = {}): Server {
   return new LoopServer({ loop, unmaskNative }, options);
 }

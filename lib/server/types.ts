@@ -14,7 +14,10 @@ export interface ServerRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The client's address; behind a trusted proxy the forwarded one. */
   readonly ip: string;
-  /** The whole body. Rejects when it breaks HTTP's rules or the limit, or the client goes away. Memory is the caller's. */
+  /**
+   * The whole body. Rejects when it breaks HTTP's rules or the limit, or the client goes away.
+   * Memory is the caller's.
+   */
   bytes(): Promise<Buffer>;
   text(): Promise<string>;
   json(): Promise<unknown>;
@@ -37,7 +40,10 @@ export interface ServerResponse {
   write(chunk: string | Uint8Array): this;
   /** Completes the response; with a body, Content-Length is set. */
   end(body?: string | Uint8Array): this;
-  /** Calls back once when the response is finished or the client is gone. @param sent whether it was handed over completely */
+  /**
+   * Calls back once when the response is finished or the client is gone. @param sent whether it
+   * was handed over completely
+   */
   onFinish(callback: (sent: boolean) => void): this;
 }
 
@@ -59,10 +65,16 @@ export interface ServerSocket<Data = unknown> {
   readonly protocol: string;
   readonly isOpen: boolean;
   readonly pendingBytes: number;
-  /** 'sent': accepted, below the high mark; 'queued': accepted, above it; 'dropped': over queueBytes or closed. Never throws. */
+  /**
+   * 'sent': accepted, below the high mark; 'queued': accepted, above it; 'dropped': over
+   * queueBytes or closed. Never throws.
+   */
   send(data: string | Uint8Array, options?: SendOptions): SendOutcome;
   ping(payload?: Uint8Array): SendOutcome;
-  /** Starts the closing handshake (RFC 6455 7.1.2). @throws ERR_ARG_RANGE for a code or reason that may not be sent */
+  /**
+   * Starts the closing handshake (RFC 6455 7.1.2). @throws ERR_ARG_RANGE for a code or reason
+   * that may not be sent
+   */
   close(code?: number, reason?: string): void;
   /** Drops the connection without a handshake. */
   terminate(): void;
@@ -85,7 +97,10 @@ export type UpgradeDecision<Data> =
     };
 
 export interface WebSocketRoute<Data = unknown> {
-  /** May be async; without it every well-formed handshake is accepted. Offered subprotocols: parse `sec-websocket-protocol`. */
+  /**
+   * May be async; without it every well-formed handshake is accepted. Offered subprotocols: parse
+   * `sec-websocket-protocol`.
+   */
   upgrade?(
     request: ServerRequest,
   ): UpgradeDecision<Data> | Promise<UpgradeDecision<Data>> | undefined;
@@ -100,7 +115,10 @@ export interface WebSocketRoute<Data = unknown> {
   close?(socket: ServerSocket<Data>, code: number, reason: string): unknown;
   readonly messageBytesMax?: number;
   readonly queueBytes?: number;
-  /** Seconds of silence after which the server pings, and closes when the pong does not come. 0 off. */
+  /**
+   * Seconds of silence after which the server pings, and closes when the pong does not come. 0
+   * off.
+   */
   readonly idleTimeoutMs?: number;
 }
 
@@ -125,7 +143,10 @@ export interface ServerOptions {
   readonly closeTimeoutMs?: number;
   /** CIDR blocks whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
-  /** A handler threw or rejected. Default: the error is raised as an uncaught exception after the flush. */
+  /**
+   * A handler threw or rejected. Default: the error is raised as an uncaught exception after the
+   * flush.
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -135,7 +156,10 @@ export interface Server {
   put(path: string, handler: RouteHandler): this;
   patch(path: string, handler: RouteHandler): this;
   delete(path: string, handler: RouteHandler): this;
-  /** A path may end in '*' and may hold ':name' segments; several routes may share a method's path only once. */
+  /**
+   * A path may end in '*' and may hold ':name' segments; several routes may share a method's path
+   * only once.
+   */
   route(method: string, path: string, handler: RouteHandler): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
   publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult;
@@ -143,7 +167,10 @@ export interface Server {
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   readonly port: number;
   readonly connectionCount: number;
-  /** Stops accepting, finishes requests, closes WebSockets with `code` (1001), and resolves when the last one is gone or the deadline passed. */
+  /**
+   * Stops accepting, finishes requests, closes WebSockets with `code` (1001), and resolves when
+   * the last one is gone or the deadline passed.
+   */
   close(options?: {
     readonly code?: number;
     readonly reason?: string;

@@ -23,7 +23,10 @@ export interface ResolvedRoute {
   readonly highWaterBytes: number;
 }
 
-/** Fills in the server's options and the defaults. @param highWaterBytes from where on onDrain will follow */
+/**
+ * Fills in the server's options and the defaults. @param highWaterBytes from where on onDrain
+ * will follow
+ */
 export function resolveRoute<Data>(
   route: WebSocketRoute<Data>,
   options: ServerOptions,
@@ -43,7 +46,9 @@ export function resolveRoute<Data>(
   };
 }
 
-/** A socket's data is what this very route's hook returned, so its handlers get what they expect. */
+/**
+ * A socket's data is what this very route's hook returned, so its handlers get what they expect.
+ */
 function untyped<Data>(route: WebSocketRoute<Data>): WebSocketRoute<unknown> {
   return route as unknown as WebSocketRoute<unknown>;
 }

@@ -82,7 +82,10 @@ function showState(simulator: Simulator): Handler {
   };
 }
 
-/** A page of another site cannot send this content type without being asked first, and is never answered. */
+/**
+ * A page of another site cannot send this content type without being asked first, and is never
+ * answered.
+ */
 function control(perform: (body: unknown) => { readonly ok: boolean }): Handler {
   return async (request, response) => {
     if (!isJson(request)) {

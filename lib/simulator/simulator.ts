@@ -74,7 +74,10 @@ export class Simulator {
     this.#courier = this.#createCourier();
   }
 
-  /** Address of the Graph API and of the phone page; set by start(). @throws SluiceError ERR_STATE before */
+  /**
+   * Address of the Graph API and of the phone page; set by start(). @throws SluiceError ERR_STATE
+   * before
+   */
   get url(): string {
     if (this.#url === undefined)
       throw new SluiceError('ERR_STATE', 'The simulator is not started.');
@@ -95,7 +98,10 @@ export class Simulator {
     return this.#courier.counts;
   }
 
-  /** @throws SluiceError ERR_STATE the second time, ERR_SYSTEM when the port is taken, ERR_NATIVE_MISSING */
+  /**
+   * @throws SluiceError ERR_STATE the second time, ERR_SYSTEM when the port is taken,
+   * ERR_NATIVE_MISSING
+   */
   async start(): Promise<{ readonly url: string; readonly port: number }> {
     if (this.#server !== undefined) throw new SluiceError('ERR_STATE', 'It is started already.');
     this.#server = createServer({
@@ -120,7 +126,10 @@ export class Simulator {
     return this.#courier.settled();
   }
 
-  /** Asks the gateway as Meta does when the address is set. @returns whether it answered the challenge */
+  /**
+   * Asks the gateway as Meta does when the address is set. @returns whether it answered the
+   * challenge
+   */
   async verifyWebhook(): Promise<boolean> {
     const challenge = String(randomInt(1, 2 ** 31));
     const url = new URL(this.#webhookUrl());

@@ -33,7 +33,9 @@ export interface SimulatorOptions {
   readonly log?: Log;
   /** Seed of everything random; default: a random one. */
   readonly seed?: number;
-  /** Webhooks keep this order: per page (default) or per conversation, with several posts at once. */
+  /**
+   * Webhooks keep this order: per page (default) or per conversation, with several posts at once.
+   */
   readonly order?: 'page' | 'conversation';
   /** Events that may share one post when several wait; default 1. */
   readonly batchMax?: number;

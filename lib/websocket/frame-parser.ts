@@ -25,7 +25,10 @@ import {
 import { rotateMask, type Unmasker } from './unmask.ts';
 import { Utf8Validator } from './utf8-validator.ts';
 
-/** What the parser finds. Buffers belong to the receiver. Calls may throw; the parser is then useless. */
+/**
+ * What the parser finds. Buffers belong to the receiver. Calls may throw; the parser is then
+ * useless.
+ */
 export interface FrameSink {
   onText(text: string): void;
   onBinary(data: Buffer): void;

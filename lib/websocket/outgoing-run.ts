@@ -9,7 +9,9 @@ import type { FrameEncoder, FramePort } from './frame-encoder.ts';
 
 /** Texts below this many UTF-16 units may go into a run. */
 export const RUN_TEXT_LENGTH_MAX = 125;
-/** A run is written when it has this many messages or characters, to bound what waits as a string. */
+/**
+ * A run is written when it has this many messages or characters, to bound what waits as a string.
+ */
 export const RUN_MESSAGES_MAX = 256;
 export const RUN_LENGTH_MAX = 16 * 1024;
 
@@ -31,7 +33,10 @@ export class OutgoingRun {
     return this.#count >= RUN_MESSAGES_MAX || this.#run.length >= RUN_LENGTH_MAX;
   }
 
-  /** Adds a text of at most RUN_TEXT_LENGTH_MAX units. @returns true when it is the first of the run */
+  /**
+   * Adds a text of at most RUN_TEXT_LENGTH_MAX units. @returns true when it is the first of the
+   * run
+   */
   add(text: string): boolean {
     this.#run += HEADERS[text.length] + text;
     return ++this.#count === 1;

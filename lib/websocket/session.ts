@@ -29,7 +29,9 @@ export type SessionState = 'connecting' | 'open' | 'closing' | 'closed';
 export interface SessionPort {
   /** Writes a control frame, after everything that was sent before. */
   sendControl(opcode: number, payload: Uint8Array): void;
-  /** Whether a pong may still be queued; a peer that pings and does not read gets no more of them. */
+  /**
+   * Whether a pong may still be queued; a peer that pings and does not read gets no more of them.
+   */
   readonly canQueue: boolean;
   setDeadline(ms: number): void;
   pause(): void;
@@ -46,7 +48,10 @@ export interface SessionHandlers {
   onBinary(data: Buffer): unknown;
   onPing(payload: Buffer): unknown;
   onPong(payload: Buffer): unknown;
-  /** Last call, exactly once. @param code of the peer's close frame; 1005 without one in it; 1006 without a frame; else why we failed it */
+  /**
+   * Last call, exactly once. @param code of the peer's close frame; 1005 without one in it; 1006
+   * without a frame; else why we failed it
+   */
   onSessionClose(code: number, reason: string): unknown;
   /** A handler threw or rejected. The connection is closed with 1011 by then. Must not throw. */
   onError(error: unknown): void;
@@ -233,7 +238,9 @@ export class Session implements FrameSink {
 
   // ------------------------------------------------------------------------
 
-  /** Fails the connection (RFC 6455 section 7.1.7): a close frame if possible, nothing is awaited. */
+  /**
+   * Fails the connection (RFC 6455 section 7.1.7): a close frame if possible, nothing is awaited.
+   */
   #failWith(code: number, reason: string): void {
     const before = this.#state;
     if (before === 'closed') return;

@@ -36,7 +36,9 @@ export function scanRun(bytes: Buffer, start: number, end: number, unmasker: Unm
   return at;
 }
 
-/** Makes the rest of a run readable again as frames, when its delivery was stopped: masks of zero. */
+/**
+ * Makes the rest of a run readable again as frames, when its delivery was stopped: masks of zero.
+ */
 export function restoreRun(bytes: Buffer, start: number, end: number): void {
   for (let at = start; at < end; ) {
     bytes.fill(0, at + 2, at + TEXT_RUN_HEADER_BYTES);

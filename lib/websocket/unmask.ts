@@ -22,13 +22,18 @@ export function rotateMask(mask: number, position: number): number {
   return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits));
 }
 
-/** Unmasks ranges of the receive slab. One per server: it remembers a view of the last buffer it saw. */
+/**
+ * Unmasks ranges of the receive slab. One per server: it remembers a view of the last buffer it
+ * saw.
+ */
 export class Unmasker {
   readonly #native: UnmaskNative | undefined;
   #buffer: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
-  /** @param native used from UNMASK_NATIVE_BYTES_MIN bytes on; without it everything is done here */
+  /**
+   * @param native used from UNMASK_NATIVE_BYTES_MIN bytes on; without it everything is done here
+   */
   constructor(native?: UnmaskNative) {
     this.#native = native;
   }

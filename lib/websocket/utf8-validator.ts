@@ -11,7 +11,10 @@ const CUT_BYTES_MAX = 3;
 export class Utf8Validator {
   /** Continuation bytes that the character in progress still needs. */
   #missing = 0;
-  /** The range that the next continuation byte must lie in: excludes overlong forms and surrogates. */
+  /**
+   * The range that the next continuation byte must lie in: excludes overlong forms and
+   * surrogates.
+   */
   #low = 0x80;
   #high = 0xbf;
 

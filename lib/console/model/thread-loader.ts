@@ -1,4 +1,5 @@
-// Loads the messages of a conversation: the newest page when it is opened or after a gap, older ones on scrolling.
+// Loads the messages of a conversation: the newest page when it is opened or after a gap, older
+// ones on scrolling.
 
 import { signal } from '@preact/signals';
 import type { Desk, Store } from '../../client/index.ts';

@@ -1,4 +1,5 @@
-// A file of a message as a link. It is never loaded by itself: the sender's host would learn who reads and when.
+// A file of a message as a link. It is never loaded by itself: the sender's host would learn who
+// reads and when.
 
 import type { Attachment } from '../../client/index.ts';
 import { attachmentName } from '../model/format.ts';

@@ -5,7 +5,10 @@ export function focusComposer(): void {
   document.getElementById('composer')?.focus();
 }
 
-/** The answer box of a conversation that is about to be drawn. On touch it would only raise the keyboard. */
+/**
+ * The answer box of a conversation that is about to be drawn. On touch it would only raise the
+ * keyboard.
+ */
 export function focusNextComposer(): void {
   if (!matchMedia('(pointer: coarse)').matches) requestAnimationFrame(focusComposer);
 }

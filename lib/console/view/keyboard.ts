@@ -1,4 +1,5 @@
-// Keys that work anywhere on the page: up and down through the list, / to search, Enter to answer, Esc to leave.
+// Keys that work anywhere on the page: up and down through the list, / to search, Enter to
+// answer, Esc to leave.
 
 import type { App } from '../model/app.ts';
 import { focusComposer, focusNextComposer, focusSearch, isTyping } from './focus.ts';
