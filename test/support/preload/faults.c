@@ -8,6 +8,7 @@
 // SLUICE_FSYNC_DELAY_MS  the delay where no control file is used
 // SLUICE_SYSCALL_LOG     file that one line per call is appended to:
 //     write PATH MARKERS        fsync PATH RESULT        send FD "FIRST BYTES" MARKERS
+//     recv FD MARKERS           (only what holds markers)
 // SLUICE_SYSCALL_MARK    prefix of the markers that are looked for: PREFIX followed by digits
 
 #define _GNU_SOURCE
@@ -208,6 +209,20 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
 ssize_t send(int fd, const void *bytes, size_t size, int flags) {
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
   return BeforeOutput(fd, &part, 1) < 0 ? -1 : REAL(send)(fd, bytes, size, flags);
+}
+
+ssize_t recv(int fd, void *bytes, size_t size, int flags) {
+  ssize_t count = REAL(recv)(fd, bytes, size, flags);
+  int saved = errno;
+  if (log_fd >= 0 && count > 0) {
+    struct Line line = {.length = 0};
+    Add(&line, "recv %d", fd);
+    size_t head = line.length;
+    AddMarkers(&line, bytes, (size_t)count);
+    if (line.length > head) Append(&line);
+  }
+  errno = saved;
+  return count;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
