@@ -88,7 +88,8 @@ export class Projection {
   }
 
   /**
-   * Folds the records of one commit, in order; never throws.
+   * Folds the records of one commit, in order. A record that the fold cannot digest is counted.
+   * @throws what the views throw when a state cannot be read: end the process, the log is replayed
    * @returns the same records with their data parsed at most once
    */
   apply(records: readonly DeskJournalRecord[]): readonly LiveRecord[] {
@@ -164,8 +165,11 @@ export class Projection {
 
   #fold(record: LiveRecord): void {
     const key = record.conversation;
+    // Outside the try: a row that cannot be read is no damaged record. Going on without the state would
+    // write a wrong one over it, so the caller must end; the log has everything.
+    const before = this.get(key);
     try {
-      const state = foldRecord(this.get(key), record);
+      const state = foldRecord(before, record);
       this.#clean.delete(key);
       this.#dirty.set(key, state);
     } catch (error) {

@@ -107,14 +107,13 @@ describe('apply', () => {
     expect(projection.damaged).toBe(0);
   });
 
-  test('a state that cannot be loaded costs its own record only', () => {
+  test('a state that cannot be loaded ends the work instead of being replaced by a wrong one', () => {
     const { log, views, projection } = world();
     const broken = `messenger/${PAGE}/13`;
     views.rows.set(broken, { ...toRow(stateOf(received(13, T0))), json: '{' });
-    log.commit([received(13, T0), received(1, T0)]);
-    expect(projection.damaged).toBe(1);
-    expect(projection.position).toBe(2);
-    expect(projection.get(`messenger/${PAGE}/1`)?.unread).toBe(1);
+    expect(() => log.commit([received(13, T0)])).toThrow(SyntaxError);
+    expect(projection.dirtyCount).toBe(0);
+    expect(projection.damaged).toBe(0);
   });
 });
 
