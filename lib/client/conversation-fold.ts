@@ -1,6 +1,7 @@
 // How an event changes what the list shows of a conversation: the client's half of the desk's fold, for the
 // fields of the conversation object (contract.md section 4). Pure but for the unread marks it is given.
 
+import type { MidChanges } from './mid-changes.ts';
 import type { ConversationView, EventMessage } from './protocol.ts';
 
 /** Unread messages above the snapshot that are counted one by one; more only raise the number. */
@@ -52,13 +53,16 @@ export class UnreadMarks {
 
 type Changes = { -readonly [Key in keyof ConversationView]?: ConversationView[Key] };
 
+/** @param midChanges edits and deletions known of the conversation, the event's own included */
 export function foldConversation(
   view: ConversationView,
   event: EventMessage,
   marks: UnreadMarks,
+  midChanges?: MidChanges,
 ): ConversationView {
   const changes = changesOf(view, event, marks);
-  return { ...view, ...changes, unread: marks.count, seq: event.seq };
+  const folded = { ...view, ...changes, unread: marks.count, seq: event.seq };
+  return midChanges === undefined ? folded : { ...folded, last: midChanges.applied(folded.last) };
 }
 
 function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMarks): Changes {
@@ -71,7 +75,7 @@ function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMar
       return {
         state: 'open',
         waitingSince: view.waitingSince || at,
-        last: lastOf(view, at, 'customer', previewOf(data)),
+        last: lastOf(view, at, 'customer', data),
       };
     }
     case 'message.failed': {
@@ -81,7 +85,7 @@ function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMar
     case 'message.queued':
     case 'message.outside':
       marks.answered(data['message'], view.waitingSince);
-      return { waitingSince: 0, last: lastOf(view, timeOf(event), 'page', previewOf(data)) };
+      return { waitingSince: 0, last: lastOf(view, timeOf(event), 'page', data) };
     case 'conversation.seen':
       marks.seen(Number(data['seq'] ?? 0));
       return {};
@@ -121,19 +125,23 @@ function lastOf(
   view: ConversationView,
   at: number,
   from: 'customer' | 'page',
-  text: string,
+  data: EventMessage['data'],
 ): ConversationView['last'] {
-  return at >= view.last.at ? { at, from, text } : view.last;
+  if (at < view.last.at) return view.last;
+  const { mid } = data;
+  const last = { at, from, text: previewOf(data) };
+  return typeof mid === 'string' ? { ...last, mid } : last;
 }
 
-/** The text, or what stands for it in the list: `[image]`. */
+/** The text, or what stands for it in the list: `[image]`, `[unsupported]`. */
 function previewOf(data: EventMessage['data']): string {
   const text = data['text'] ?? data['title'];
   if (typeof text === 'string' && text !== '') return text;
   const attachments = data['attachments'];
   const first: unknown = Array.isArray(attachments) ? attachments[0] : undefined;
   const type = (first as { type?: unknown } | undefined)?.type;
-  return typeof type === 'string' ? `[${type}]` : '';
+  if (typeof type === 'string') return `[${type}]`;
+  return data['unsupported'] === true ? '[unsupported]' : '';
 }
 
 function customerOf(view: ConversationView, data: EventMessage['data']) {

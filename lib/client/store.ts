@@ -3,6 +3,7 @@
 
 import { emptyConversation, foldConversation, UnreadMarks } from './conversation-fold.ts';
 import type { Desk } from './desk.ts';
+import { MidChanges } from './mid-changes.ts';
 import type { ConversationView, EventMessage, OutgoingContent, ReplyError } from './protocol.ts';
 import { type HistoryPage, Thread } from './thread.ts';
 
@@ -28,6 +29,8 @@ export interface PageAlarm {
 export class Store {
   readonly #conversations = new Map<string, ConversationView>();
   readonly #unread = new Map<string, UnreadMarks>();
+  /** Only of conversations in which something was edited or taken back. */
+  readonly #midChanges = new Map<string, MidChanges>();
   readonly #threads = new Map<string, Thread>();
   readonly #alarms = new Map<string, PageAlarm>();
   readonly #listeners = new Set<(change: StoreChange) => void>();
@@ -116,7 +119,7 @@ export class Store {
     if (event.seq <= view.seq) return;
     const marks = this.#unread.get(conversation) ?? new UnreadMarks(0, 0);
     this.#unread.set(conversation, marks);
-    this.#put(foldConversation(view, event, marks));
+    this.#put(foldConversation(view, event, marks, this.#noteChange(event)));
   }
 
   addHistory(conversation: string, page: HistoryPage, isNewest: boolean): void {
@@ -151,6 +154,7 @@ export class Store {
   #reset(): void {
     this.#conversations.clear();
     this.#unread.clear();
+    this.#midChanges.clear();
     this.#alarms.clear();
     this.#sorted = undefined;
     for (const thread of this.#threads.values()) thread.markStale();
@@ -164,9 +168,20 @@ export class Store {
       const quietest = this.conversations.at(-1)?.conversation ?? '';
       this.#conversations.delete(quietest);
       this.#unread.delete(quietest);
+      this.#midChanges.delete(quietest);
       this.#sorted = undefined;
     }
     this.#tell({ type: 'conversation', conversation: view.conversation });
+  }
+
+  #noteChange(event: EventMessage): MidChanges | undefined {
+    const { conversation, kind } = event;
+    let changes = this.#midChanges.get(conversation);
+    if (kind !== 'message.edited' && kind !== 'message.deleted') return changes;
+    changes ??= new MidChanges();
+    this.#midChanges.set(conversation, changes);
+    changes.note(event);
+    return changes;
   }
 
   #foldAlarm(event: EventMessage): void {

@@ -142,5 +142,12 @@ export interface ConversationView {
   };
   readonly unread: number;
   readonly waitingSince: number;
-  readonly last: { readonly at: number; readonly from: 'customer' | 'page'; readonly text: string };
+  readonly last: {
+    readonly at: number;
+    readonly from: 'customer' | 'page';
+    readonly text: string;
+    /** Of a customer's or an outside message, and the number of its edit that is shown. */
+    readonly mid?: string;
+    readonly edit?: number;
+  };
 }

@@ -23,7 +23,7 @@ export function toView(
   options: ViewOptions = {},
 ): ConversationView {
   const { id, name, picture } = state.customer;
-  const { at, from, text } = state.last;
+  const { at, from, text, mid, edit } = state.last;
   return {
     conversation: state.conversation,
     page: state.page,
@@ -39,7 +39,13 @@ export function toView(
     window: windowOf(state, now, options),
     unread: state.unread,
     waitingSince: state.waitingSince,
-    last: { at, from, text },
+    last: {
+      at,
+      from,
+      text,
+      ...(mid === undefined ? {} : { mid }),
+      ...(edit === undefined ? {} : { edit }),
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { UNREAD_SEQS_MAX, UnreadMarks } from '../../../lib/client/conversation-fold.ts';
+import { MID_CHANGES_MAX, MidChanges } from '../../../lib/client/mid-changes.ts';
 import type { EventMessage } from '../../../lib/client/protocol.ts';
 import { Store, type StoreChange, THREADS_MAX } from '../../../lib/client/store.ts';
 import { THREAD_EVENTS_MAX } from '../../../lib/client/thread.ts';
@@ -199,6 +200,53 @@ describe('a store', () => {
     expect(marks.count).toBe(UNREAD_SEQS_MAX + 1);
     marks.seen(UNREAD_SEQS_MAX + 1);
     expect(marks.count).toBe(0);
+  });
+
+  test('shows in the list what an edit and a deletion left, whichever comes first', () => {
+    const store = storeWith();
+    const line = (): unknown => store.conversation(A)?.last.text;
+    const edit = (seq: number, mid: string, number: number): void =>
+      store.apply(
+        event(A, seq, seq - 1, 'message.edited', { mid, edit: number, text: `edit ${number}` }),
+      );
+    const receive = (seq: number, mid: string): void =>
+      store.apply(event(A, seq, seq - 1, 'message.received', { mid, text: 'original', at: NOW + seq }));
+    receive(101, 'm_a');
+    edit(102, 'm_a', 2);
+    edit(103, 'm_a', 1);
+    expect(line()).toBe('edit 2');
+    edit(104, 'm_b', 1);
+    expect(line()).toBe('edit 2');
+    receive(105, 'm_b');
+    expect(line()).toBe('edit 1');
+    store.apply(event(A, 106, 105, 'message.deleted', { mid: 'm_b' }));
+    edit(107, 'm_b', 3);
+    expect(line()).toBe('');
+    receive(108, 'm_c');
+    expect(line()).toBe('original');
+  });
+
+  test('lets no older edit replace the one that a snapshot showed', () => {
+    const store = new Store();
+    const view = conversationView(A, 90);
+    const last = { at: 5, from: 'customer', text: 'edit 2', mid: 'm_a', edit: 2 } as const;
+    store.snapshot({ part: 1, conversations: [{ ...view, last }] });
+    store.apply(event(A, 101, 90, 'message.edited', { mid: 'm_a', edit: 1, text: 'edit 1' }));
+    expect(store.conversation(A)?.last.text).toBe('edit 2');
+    store.apply(event(A, 102, 101, 'message.edited', { mid: 'm_a', edit: 3, text: 'edit 3' }));
+    expect(store.conversation(A)?.last).toEqual({ ...last, text: 'edit 3', edit: 3 });
+  });
+
+  test('remembers changes of so many messages, the newest', () => {
+    const changes = new MidChanges();
+    const last = (mid: string) => ({ at: 1, from: 'customer', text: 'original', mid }) as const;
+    for (let i = 0; i <= MID_CHANGES_MAX; i++) {
+      changes.note(event(A, 1 + i, i, 'message.deleted', { mid: `m_${i}` }));
+    }
+    expect(changes.size).toBe(MID_CHANGES_MAX);
+    expect(changes.applied(last('m_0')).text).toBe('original');
+    expect(changes.applied(last('m_1')).text).toBe('');
+    expect(changes.applied(last(`m_${MID_CHANGES_MAX}`)).text).toBe('');
   });
 
   test('follows a desk', async () => {

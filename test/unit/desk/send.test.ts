@@ -379,6 +379,6 @@ test('agents see of a conversation what the contract names, and nothing else', (
     window: expect.objectContaining({ verdict: 'allowed' }),
     unread: 1,
     waitingSince: T0,
-    last: { at: T0, from: 'customer', text: 'hi' },
+    last: { at: T0, from: 'customer', text: 'hi', mid: 'm1' },
   });
 });
