@@ -10,7 +10,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { isSluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Appended, Journal, NewRecord } from '../journal/types.ts';
-import type { ParsedWebhook } from '../messenger/types.ts';
+import type { MessengerEvent, ParsedWebhook } from '../messenger/types.ts';
 import { answerVerification } from '../messenger/verification.ts';
 import type { ServerRequest, ServerResponse } from '../server/types.ts';
 import { RETRY_AFTER_SECONDS, WEBHOOK_ANSWER_MAX_MS, WEBHOOK_SWEEP_MS } from './limits.ts';
@@ -18,6 +18,9 @@ import { type ProblemCode, sendProblem } from './problem.ts';
 import type { WebhookSignature } from './signature.ts';
 import type { GatewayCounters } from './stats.ts';
 import { toRecord } from './to-record.ts';
+
+/** The asset of what the Test button of Meta's dashboard sends (messenger.md 3.5). */
+const TEST_ASSET = '0';
 
 export interface WebhookRouteOptions {
   readonly verifyToken: string;
@@ -124,13 +127,21 @@ export class WebhookRoute {
     const now = clock.now();
     for (const event of webhook.events) {
       if (this.#pages.has(event.asset)) records.push(toRecord(event, now));
-      else counters.unconfiguredEvents += 1;
+      else this.#noteUnconfigured(event);
     }
     if (records.length === 0) {
       this.#accept(response);
       return;
     }
     this.#store(records, response);
+  }
+
+  /** Counted only; a test event is what somebody at the dashboard waits to see. */
+  #noteUnconfigured(event: MessengerEvent): void {
+    const { counters, log } = this.#options;
+    counters.unconfiguredEvents += 1;
+    if (event.asset !== TEST_ASSET) return;
+    log.info({ kind: event.kind, name: event.data['name'] }, 'A test event of Meta arrived.');
   }
 
   #store(records: readonly NewRecord[], response: ServerResponse): void {
