@@ -8,10 +8,19 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     projects: [
-      { test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
+      {
+        test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 },
+      },
       { test: { ...common, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       { test: { ...common, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
-      { test: { ...common, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 180_000 } },
+      {
+        test: {
+          ...common,
+          name: 'fuzz',
+          include: ['test/fuzz/**/*.test.ts'],
+          testTimeout: 180_000,
+        },
+      },
       {
         test: {
           ...common,
@@ -21,6 +30,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { test: { ...common, name: 'soak', include: ['test/soak/**/*.test.ts'] } },
       {
         test: {
           ...common,
