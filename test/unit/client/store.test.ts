@@ -210,7 +210,9 @@ describe('a store', () => {
         event(A, seq, seq - 1, 'message.edited', { mid, edit: number, text: `edit ${number}` }),
       );
     const receive = (seq: number, mid: string): void =>
-      store.apply(event(A, seq, seq - 1, 'message.received', { mid, text: 'original', at: NOW + seq }));
+      store.apply(
+        event(A, seq, seq - 1, 'message.received', { mid, text: 'original', at: NOW + seq }),
+      );
     receive(101, 'm_a');
     edit(102, 'm_a', 2);
     edit(103, 'm_a', 1);
