@@ -2,7 +2,7 @@
 //   node scripts/bench.mjs [--quick] [--only=echo,relay] [--print]
 // --quick runs 4 pairs instead of 20 and never writes the document.
 
-import { mkdirSync, statSync, existsSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { echoTables } from '../bench/echo.mjs';
 import { relayTables } from '../bench/relay.mjs';
@@ -20,13 +20,27 @@ function buildPrograms() {
     const source = join(root, 'bench', 'native', `${name}.cc`);
     const target = join(out, name);
     if (existsSync(target) && statSync(target).mtimeMs > statSync(source).mtimeMs) continue;
-    const shared = name === 'relay_load' ? SHARED.filter((file) => existsSync(join(root, file))) : [];
-    run('g++', ['-std=gnu++20', '-O3', '-march=native', '-Wall', '-Wextra', '-o', target, source, ...shared]);
+    const shared =
+      name === 'relay_load' ? SHARED.filter((file) => existsSync(join(root, file))) : [];
+    run('g++', [
+      '-std=gnu++20',
+      '-O3',
+      '-march=native',
+      '-Wall',
+      '-Wextra',
+      '-o',
+      target,
+      source,
+      ...shared,
+    ]);
   }
 }
 
 const quick = process.argv.includes('--quick');
-const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice(7).split(',');
+const only = process.argv
+  .find((argument) => argument.startsWith('--only='))
+  ?.slice(7)
+  .split(',');
 const wants = (name) => only === undefined || only.includes(name);
 
 build();

@@ -12,7 +12,10 @@ function headerOptions() {
 }
 
 function buildAddon() {
-  const hash = contentHash(['native', 'binding.gyp'], `${process.arch} ${process.versions.modules}`);
+  const hash = contentHash(
+    ['native', 'binding.gyp'],
+    `${process.arch} ${process.versions.modules}`,
+  );
   if (isFresh('addon', hash, ['build/Release/sluice.node'])) return;
   console.log('sluice: building the native addon');
   const configured = existsSync(join(root, 'build', 'Makefile'));

@@ -2,7 +2,7 @@
 // sum at the end. `--only NAME[,NAME]` runs some steps; `npm run test:unit` is the inner loop.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { bin, root, run } from './project.mjs';
@@ -71,7 +71,10 @@ const STEPS = {
   asan: () => command(process.execPath, ['scripts/test-asan.mjs']),
 };
 
-const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice(7).split(',');
+const only = process.argv
+  .find((argument) => argument.startsWith('--only='))
+  ?.slice(7)
+  .split(',');
 const wanted = Object.keys(STEPS).filter((name) => only === undefined || only.includes(name));
 if (only === undefined) ensurePackages();
 build();
@@ -81,7 +84,9 @@ for (const name of wanted) {
   const started = Date.now();
   console.log(`\n== ${name}`);
   const ok = STEPS[name]();
-  console.log(`== ${name}: ${ok ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  console.log(
+    `== ${name}: ${ok ? 'ok' : 'FAILED'} (${((Date.now() - started) / 1000).toFixed(1)} s)`,
+  );
   if (!ok) broken.push(name);
 }
 if (broken.length > 0) console.error(`\nsluice: failed: ${broken.join(', ')}`);

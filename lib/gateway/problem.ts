@@ -13,6 +13,7 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'Not found', retryable: false },
   method_not_allowed: { status: 405, title: 'Method not allowed', retryable: false },
   too_large: { status: 413, title: 'Too large', retryable: false },
+  unsupported: { status: 422, title: 'Unsupported', retryable: false },
   rate_limited: { status: 429, title: 'Too many', retryable: true },
   internal: { status: 500, title: 'Internal error', retryable: true },
   unavailable: { status: 503, title: 'Unavailable', retryable: true },

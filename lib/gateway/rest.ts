@@ -5,12 +5,17 @@ import type { Admissions } from './admission.ts';
 import { problemOfStatus, sendProblem } from './problem.ts';
 
 const SESSION_PATH = '/api/v1/session';
+/** Resources of the interface that are built later. */
+const RESERVED_PATHS = ['/api/v1/conversations', '/api/v1/conversations/*'] as const;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** Adds the routes to a server. */
 export function addRestRoutes(server: Server, admissions: Admissions): void {
   server.get(SESSION_PATH, (request, response) => answerSession(admissions, request, response));
-  for (const method of METHODS) server.route(method, '/api/*', refuseUnknown);
+  for (const method of METHODS) {
+    for (const path of RESERVED_PATHS) server.route(method, path, refuseReserved);
+    server.route(method, '/api/*', refuseUnknown);
+  }
 }
 
 /**
@@ -33,6 +38,10 @@ async function answerSession(
     .header('Content-Type', 'application/json')
     .header('Cache-Control', 'no-store')
     .end(JSON.stringify({ agent: person, pages: scope.pages, expiresAt }));
+}
+
+function refuseReserved(_request: ServerRequest, response: ServerResponse): void {
+  sendProblem(response, 'unsupported', 'This resource is not built yet.');
 }
 
 function refuseUnknown(request: ServerRequest, response: ServerResponse): void {

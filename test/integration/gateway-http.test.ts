@@ -84,6 +84,8 @@ describe('the rest', () => {
 
   test.each([
     ['GET', '/api/v1/nothing', 404, 'not_found'],
+    ['GET', '/api/v1/conversations', 422, 'unsupported'],
+    ['POST', '/api/v1/conversations/messenger/1/2/messages', 422, 'unsupported'],
     ['POST', '/api/v1/session', 405, 'method_not_allowed'],
   ])('%s %s is a problem with status %i', async (method, path, status, code) => {
     rig = await Rig.start();
