@@ -38,6 +38,8 @@ export class CommitWriter {
   #rows: LogRow[] = [];
   #row: OpenRow = { first: 0, count: 0, at: 0, body: '' };
   #chars = 0;
+  /** Records to come whose keys are filed already: nothing is left to decide. */
+  #filed = 0;
 
   constructor(log: LogFile, heads: ConversationHeads, seen: SeenKeys, limits: JournalLimits) {
     this.#log = log;
@@ -57,6 +59,7 @@ export class CommitWriter {
     this.#heads.load();
     try {
       this.#log.begin();
+      this.#fileAhead(calls);
       const results = calls.map((records) => records.map((record) => this.#decide(record)));
       this.#closeRow();
       this.#log.commit();
@@ -74,10 +77,31 @@ export class CommitWriter {
     this.#rows = [];
     this.#row = { first: next, count: 0, at: 0, body: '' };
     this.#chars = 0;
+    this.#filed = 0;
+  }
+
+  /**
+   * Files the keys of the first records together, as far as these depend on nothing but their keys; nearly
+   * always all are new. If one is not, it is undone and every record is decided by itself.
+   */
+  #fileAhead(calls: readonly (readonly NewRecord[])[]): void {
+    const all = calls.flat();
+    const end = all.findIndex((record) => !isPlain(record));
+    const plain = end === -1 ? all : all.slice(0, end);
+    if (this.#seen.fileAll(plain, this.#next)) {
+      this.#filed = plain.length;
+      return;
+    }
+    this.#log.rollback();
+    this.#log.begin();
   }
 
   /** Duplicates first, then stale writers, then the record gets its seq. */
   #decide(record: NewRecord): Appended {
+    if (this.#filed > 0) {
+      this.#filed--;
+      return this.#accept(record);
+    }
     const { dedupeKey, expectSeq, conversation } = record;
     const isStale = expectSeq !== undefined && expectSeq !== this.#heads.head(conversation).fence;
     if (dedupeKey !== undefined) {
@@ -120,4 +144,9 @@ export class CommitWriter {
     this.#chars += body.length;
     this.#row = { first: this.#next, count: 0, at: 0, body: '' };
   }
+}
+
+/** True when only its key decides, and that is filed under its own time. */
+function isPlain({ dedupeKey, dedupeAt, expectSeq }: NewRecord): boolean {
+  return expectSeq === undefined && (dedupeKey === undefined || dedupeAt !== undefined);
 }

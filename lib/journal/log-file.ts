@@ -37,6 +37,11 @@ PRAGMA synchronous = FULL;
 PRAGMA cache_size = -16000;
 PRAGMA journal_size_limit = ${WAL_BYTES_KEPT};`;
 
+/** Keys per statement: a call costs more than a row. */
+const SEEN_COLUMNS = 4;
+const SEEN_FEW = 4;
+const SEEN_MANY = 16;
+
 function prepareAll(database: Database) {
   return {
     begin: database.prepare('BEGIN IMMEDIATE'),
@@ -49,11 +54,16 @@ function prepareAll(database: Database) {
     rowsBetween: database.prepare(
       'SELECT first_seq, count, body FROM log WHERE first_seq >= ? AND first_seq <= ? ORDER BY first_seq',
     ),
-    insertSeen: database.prepare(
-      'INSERT OR IGNORE INTO seen (at, hash, tag, seq) VALUES (?, ?, ?, ?)',
-    ),
+    insertSeen: prepareInsertSeen(database, 1),
+    insertSeenFew: prepareInsertSeen(database, SEEN_FEW),
+    insertSeenMany: prepareInsertSeen(database, SEEN_MANY),
     findSeen: database.prepare('SELECT seq FROM seen WHERE at = ? AND hash = ? AND tag = ?'),
   } satisfies Record<string, Statement>;
+}
+
+function prepareInsertSeen(database: Database, rows: number): Statement {
+  const values = Array(rows).fill('(?, ?, ?, ?)').join(', ');
+  return database.prepare(`INSERT OR IGNORE INTO seen (at, hash, tag, seq) VALUES ${values}`);
 }
 
 function logRowOf(row: SqlRow): LogRow {
@@ -133,6 +143,24 @@ export class LogFile {
   /** Files a key; false when it is filed already. */
   insertSeen(at: number, hash: number, tag: number, seq: number): boolean {
     return this.#statements.insertSeen.run(at, hash, tag, seq).changes !== 0;
+  }
+
+  /**
+   * Files keys, four values each: at, hash, tag, seq.
+   * @returns false when one is filed already, or twice among them; the others may be filed then
+   */
+  insertAllSeen(values: readonly number[]): boolean {
+    const { insertSeenMany, insertSeenFew, insertSeen } = this.#statements;
+    for (let at = 0; at < values.length; ) {
+      const left = (values.length - at) / SEEN_COLUMNS;
+      const rows = left >= SEEN_MANY ? SEEN_MANY : left >= SEEN_FEW ? SEEN_FEW : 1;
+      const statement =
+        rows === SEEN_MANY ? insertSeenMany : rows === 1 ? insertSeen : insertSeenFew;
+      const end = at + rows * SEEN_COLUMNS;
+      if (Number(statement.run(...values.slice(at, end)).changes) !== rows) return false;
+      at = end;
+    }
+    return true;
   }
 
   findSeen(at: number, hash: number, tag: number): number | undefined {

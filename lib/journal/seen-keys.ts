@@ -2,31 +2,41 @@
 //
 // A key is filed under its event's own time, which a redelivery keeps, so that look-ups stay at the hot edge of
 // the table. A key without a time is filed under its day and looked for under that day and the one before.
-// The digest is SHA-256 over the file's secret seed and the key, of which 2 x 52 bits are kept: at equal
-// time a collision that would drop a message has a chance of 2^-104, and cannot be searched for from outside.
+// What is filed of a key is its digest (key-digest.ts).
 
-import { hash } from 'node:crypto';
+import { KeyDigester } from './key-digest.ts';
 import type { LogFile } from './log-file.ts';
 import type { NewRecord } from './types.ts';
 
 const DAY_MS = 86_400_000;
-/** Hexadecimal digits per half: 52 bits fit a safe integer. */
-const HALF = 13;
-
-interface Digest {
-  readonly hash: number;
-  readonly tag: number;
-}
-
 function dayOf(at: number): number {
   return at - (at % DAY_MS);
 }
 
 export class SeenKeys {
   readonly #log: LogFile;
+  readonly #digester: KeyDigester;
 
   constructor(log: LogFile) {
     this.#log = log;
+    this.#digester = new KeyDigester(log.seed);
+  }
+
+  /**
+   * Files the keys of records that are about to be stored as first, first + 1, …; each key has a time.
+   * @returns false when one of them is filed already: the transaction must be rolled back
+   */
+  fileAll(records: readonly NewRecord[], first: number): boolean {
+    const values: number[] = [];
+    let seq = first;
+    for (const { dedupeKey, dedupeAt } of records) {
+      if (dedupeKey !== undefined && dedupeAt !== undefined) {
+        const { hash, tag } = this.#digester.digest(dedupeKey);
+        values.push(dedupeAt, hash, tag, seq);
+      }
+      seq++;
+    }
+    return this.#log.insertAllSeen(values);
   }
 
   /**
@@ -34,7 +44,7 @@ export class SeenKeys {
    * @returns seq of the record that has the key already, 0 when it was filed now
    */
   file(key: string, record: NewRecord, seq: number): number {
-    const digest = this.#digest(key);
+    const digest = this.#digester.digest(key);
     const at = record.dedupeAt ?? dayOf(record.at);
     if (record.dedupeAt === undefined) {
       const yesterday = this.#log.findSeen(at - DAY_MS, digest.hash, digest.tag);
@@ -46,20 +56,12 @@ export class SeenKeys {
 
   /** seq of the record that has the key, if any; `now` finds the day of a key without a time. */
   find(key: string, dedupeAt: number | undefined, now: number): number | undefined {
-    const digest = this.#digest(key);
+    const digest = this.#digester.digest(key);
     if (dedupeAt !== undefined) return this.#log.findSeen(dedupeAt, digest.hash, digest.tag);
     const today = dayOf(now);
     return (
       this.#log.findSeen(today, digest.hash, digest.tag) ??
       this.#log.findSeen(today - DAY_MS, digest.hash, digest.tag)
     );
-  }
-
-  #digest(key: string): Digest {
-    const hex = hash('sha256', this.#log.seed + key, 'hex');
-    return {
-      hash: Number.parseInt(hex.slice(0, HALF), 16),
-      tag: Number.parseInt(hex.slice(HALF, HALF * 2), 16),
-    };
   }
 }

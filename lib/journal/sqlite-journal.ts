@@ -254,7 +254,7 @@ export class SqliteJournal implements Journal {
     const seconds = (this.#parts.clock.monotonicMs() - startedMs) / 1000;
     this.#recovered();
     this.#publish(commit);
-    for (const [index, call] of calls.entries()) call.resolve(commit.results[index] ?? []);
+    for (let i = 0; i < calls.length; i++) calls[i]?.resolve(commit.results[i] ?? []);
     if (commit.records.length === 0) return;
     this.#parts.onCommit?.({ records: commit.records.length, chars: commit.chars, seconds });
   }

@@ -149,6 +149,35 @@ export function describeJournal(name: string, makePlace: () => Promise<JournalPl
         expect(journal.head).toBe(2);
       });
 
+      const places = [
+        { count: 1, again: 0 },
+        { count: 4, again: 3 },
+        { count: 16, again: 0 },
+        { count: 21, again: 20 },
+        { count: 85, again: 17 },
+      ];
+      test.each(places)('are found as number $again of $count keys of a tick', async (place) => {
+        await append(dated);
+        const records = range(1, place.count).map((i) => ({ ...dated, dedupeKey: `mid:n${i}` }));
+        const calls = records.map((record, i) => append(i === place.again ? dated : record));
+        const results = (await Promise.all(calls)).flat();
+        expect(results.map((result) => result.status === 'duplicate')).toEqual(
+          records.map((_, i) => i === place.again),
+        );
+        const { seq } = results[place.again] ?? {};
+        expect([seq, journal.head]).toEqual([1, place.count]);
+        for (const [i, result] of results.entries()) {
+          if (i !== place.again)
+            expect(journal.find(`mid:n${i + 1}`, START - 500)).toBe(result.seq);
+        }
+      });
+
+      test('are found behind a send of the same tick', async () => {
+        const calls = [append({ dedupeKey: 'send:a:1', expectSeq: 0 }), append(dated, dated)];
+        const results = (await Promise.all(calls)).flat();
+        expect(results.map((result) => result.seq)).toEqual([1, 2, 2]);
+      });
+
       test('are found after a restart', async () => {
         await append(dated);
         await reopen();
