@@ -32,6 +32,8 @@ export interface JournalLimits {
   /** First and longest pause before a broken connection is opened again. */
   readonly reopenDelayMs: number;
   readonly reopenDelayMaxMs: number;
+  /** How often a disk that takes no records is tried while nobody appends. */
+  readonly probeDelayMs: number;
   /** How long a checkpoint of the views may take before it counts as failed. */
   readonly checkpointTimeoutMs: number;
 }
@@ -50,5 +52,6 @@ export const JOURNAL_LIMITS: JournalLimits = {
   historyStepsMax: 10_000,
   reopenDelayMs: 100,
   reopenDelayMaxMs: 5_000,
+  probeDelayMs: 1_000,
   checkpointTimeoutMs: 60_000,
 };

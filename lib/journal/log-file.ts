@@ -136,6 +136,18 @@ export class LogFile {
     if (this.#database.isTransaction) this.#statements.rollback.run();
   }
 
+  /** Writes something of no meaning, to see whether the disk takes it. @throws what SQLite threw */
+  probe(at: number): void {
+    this.begin();
+    try {
+      this.#setMeta('probe', String(at));
+      this.commit();
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
   insertRow(row: LogRow, at: number): void {
     this.#statements.insertRow.run(row.first, row.count, at, row.body);
   }

@@ -3,11 +3,11 @@
 //
 //   append -> calls --scheduleCommit--> write (one transaction, one fsync) -> head -> tails -> promises
 //
-//   open --full--> open            the next commit tries again
-//   open --broken--> broken --(pause)--> reopened --> open
+//   open --full--> open            the next commit tries again, and a probe when there is none
+//   open --broken--> broken --(pause)--> reopened --> open           the same
 //   open --fatal--> fatal          nothing more is stored; the process must end and replay
 
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Commit, CommitWriter } from './commit-writer.ts';
@@ -90,6 +90,9 @@ export class SqliteJournal implements Journal {
    */
   #reopenAt: number | undefined;
   #reopenDelayMs: number;
+  /** The last commit found the disk full. */
+  #isFull = false;
+  #probe: Timer | undefined;
 
   constructor(parts: SqliteJournalParts) {
     const { file, limits } = parts;
@@ -137,7 +140,7 @@ export class SqliteJournal implements Journal {
 
   /** False while appends are refused for a fault of the disk. */
   get isAvailable(): boolean {
-    return !this.#isClosed && this.#fatal === undefined && this.#reopenAt === undefined;
+    return !this.#isClosed && this.#fatal === undefined && !this.#isRefusing;
   }
 
   /** Records that wait for the next commit. */
@@ -266,6 +269,26 @@ export class SqliteJournal implements Journal {
     this.#tails.publish(commit.records);
   }
 
+  get #isRefusing(): boolean {
+    return this.#reopenAt !== undefined || this.#isFull;
+  }
+
+  /** Nobody may come who would find out: who waits for `isAvailable` sends nothing meanwhile. */
+  #probeLater(): void {
+    const { clock } = this.#parts;
+    this.#probe ??= clock.after(this.#limits.probeDelayMs, () => {
+      this.#probe = undefined;
+      if (this.#isClosed || !this.#isRefusing) return;
+      try {
+        this.#recover();
+        this.#file.probe(clock.now());
+        this.#recovered();
+      } catch (error) {
+        this.#refusalOf(error);
+      }
+    });
+  }
+
   /** Opens a broken connection again; what turns out to be stored after all is published first. */
   #recover(): void {
     if (this.#fatal !== undefined) throw this.#fatal;
@@ -282,8 +305,9 @@ export class SqliteJournal implements Journal {
 
   /** Only a commit shows that a connection is sound: opening one writes nothing. */
   #recovered(): void {
-    if (this.#reopenAt === undefined) return;
+    if (!this.#isRefusing) return;
     this.#reopenAt = undefined;
+    this.#isFull = false;
     this.#reopenDelayMs = this.#limits.reopenDelayMs;
     this.#parts.log.info({ head: this.#head }, 'The journal takes records again.');
   }
@@ -299,7 +323,9 @@ export class SqliteJournal implements Journal {
     if (isSluiceError(error) && error.code === 'ERR_JOURNAL_UNAVAILABLE') return error;
     const failure = isSluiceError(error, 'ERR_JOURNAL_FATAL') ? 'fatal' : failureOf(error);
     if (failure === 'fatal') return this.#becomeFatal(error);
+    this.#probeLater();
     if (failure === 'full') {
+      this.#isFull = true;
       this.#parts.log.error(fields, 'The disk is full: records are refused.');
       return new SluiceError('ERR_JOURNAL_UNAVAILABLE', 'The disk is full.', { cause: error });
     }
@@ -358,6 +384,7 @@ export class SqliteJournal implements Journal {
     await Promise.resolve();
     this.#commit();
     this.#isClosed = true;
+    this.#probe?.cancel();
     this.#tails.closeAll();
     // After a fatal failure the file stays as it is: closing would checkpoint pages that may not
     // be on the disk.

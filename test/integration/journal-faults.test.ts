@@ -146,6 +146,24 @@ describe('a disk that refuses writes', () => {
   });
 });
 
+describe('a disk that refused and is asked for nothing more', () => {
+  test.each(refusing)('$name: told as unavailable, and found sound by itself', async (given) => {
+    const writer = await startWriter();
+    await writer.append(1);
+    expect(await writer.ask('available')).toBe(true);
+    writer.disk.set(given.faults);
+    expect(await writer.append(2)).toEqual([{ status: 'ERR_JOURNAL_UNAVAILABLE' }]);
+    expect(await writer.ask('available')).toBe(false);
+    writer.disk.set({});
+    for (const end = performance.now() + 5_000; (await writer.ask('available')) !== true; ) {
+      expect(performance.now()).toBeLessThan(end);
+    }
+    expect(await writer.append(2)).toMatchObject([{ status: 'appended', seq: 2 }]);
+    await writer.end();
+    expect(await storedMarks()).toEqual(['mark1', 'mark2']);
+  });
+});
+
 describe('a disk that fails to flush', () => {
   test('ends the process; the next one replays and stores each record once', async () => {
     const writer = await startWriter();

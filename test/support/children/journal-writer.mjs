@@ -11,7 +11,7 @@ const STREAMS = 24;
 
 const { journal, views } = await openJournal({
   directory,
-  limits: { reopenDelayMs: 20, reopenDelayMaxMs: 50 },
+  limits: { reopenDelayMs: 20, reopenDelayMaxMs: 50, probeDelayMs: 20 },
   onFatal: () => setImmediate(end, 70),
 });
 
@@ -58,6 +58,7 @@ const COMMANDS = {
   append: ({ from: first, count }) =>
     Promise.all(Array.from({ length: count }, (_, index) => append(first + index))),
   head: async () => journal.head,
+  available: async () => journal.isAvailable,
   end: () => end(0),
 };
 

@@ -161,11 +161,28 @@ describe('a failed commit', () => {
     const refused = appendNow(to, { fences: true, dedupeKey: 'b' }, { conversation: 'other' });
     await expect(refused).rejects.toMatchObject(UNAVAILABLE);
     expect(to.journal.head).toBe(1);
-    expect(to.journal.isAvailable).toBe(true);
+    expect(to.journal.isAvailable).toBe(false);
     expect(to.journal.find('b')).toBeUndefined();
     expect(await appendNow(to, { dedupeKey: 'b', expectSeq: 1 })).toEqual([
       { status: 'appended', seq: 2, prev: 1 },
     ]);
+    expect(to.journal.isAvailable).toBe(true);
+  });
+
+  test.each([
+    { name: 'a full disk', errcode: SQLITE_FULL },
+    { name: 'a broken connection', errcode: SQLITE_IOERR_WRITE },
+  ])('of $name is followed by a probe, until the disk takes it', async ({ errcode }) => {
+    const to = start({ probeDelayMs: 300 });
+    to.failNextCommit(errcode);
+    await expect(appendNow(to, {})).rejects.toMatchObject(UNAVAILABLE);
+    to.failNextCommit(errcode);
+    await to.clock.advance(300);
+    expect(to.journal.isAvailable).toBe(false);
+    await to.clock.advance(299);
+    expect(to.journal.isAvailable).toBe(false);
+    await to.clock.advance(1);
+    expect([to.journal.isAvailable, to.journal.head]).toEqual([true, 0]);
   });
 
   test('of a broken connection is tried again after a pause that grows to its bound', async () => {
