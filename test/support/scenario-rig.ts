@@ -151,6 +151,11 @@ export class ScenarioRig {
   /** Ends the gateway at once, as a crash would as far as others can see, and starts it again. */
   async restart(): Promise<void> {
     await this.gateway.stop({ graceful: false });
+    await this.revive();
+  }
+
+  /** Starts it again on the same folder and port, after the test has stopped it. */
+  async revive(): Promise<void> {
     await this.#startGateway();
     this.#openGraph();
   }
