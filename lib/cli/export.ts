@@ -39,6 +39,9 @@ export async function exportRecords(options: ExportOptions): Promise<number> {
         continue;
       if (!process.stdout.write(toLine(record))) await once(process.stdout, 'drain');
     }
+  } catch (error) {
+    // The reader has seen enough, as `head` does.
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   } finally {
     source.close();
   }
