@@ -57,7 +57,11 @@ function embeddedConfig(options: DevOptions, secrets: DevSecrets): GatewayConfig
       appId: DEMO_APP_ID,
       appSecrets: [secrets.appSecret],
       graphUrl: `http://127.0.0.1:${options.simulatorPort}`,
-      pages: DEMO_PAGES.map((page) => ({ ...page, accessToken: secrets.accessToken })),
+      // Meta tells Pages apart by their tokens.
+      pages: DEMO_PAGES.map((page) => ({
+        ...page,
+        accessToken: `${secrets.accessToken}-${page.id}`,
+      })),
     },
     agents: { jwt: { secret: secrets.jwtSecret } },
   });
