@@ -1,7 +1,7 @@
 // How an event changes what the list shows of a conversation: the client's half of the desk's fold, for the
 // fields of the conversation object (contract.md section 4). Pure but for the unread marks it is given.
 
-import type { MidChanges } from './mid-changes.ts';
+import { cutLine, type MidChanges } from './mid-changes.ts';
 import type { ConversationView, EventMessage } from './protocol.ts';
 
 /** Unread messages above the snapshot that are counted one by one; more only raise the number. */
@@ -74,7 +74,7 @@ function changesOf(view: ConversationView, event: EventMessage, marks: UnreadMar
       const at = timeOf(event);
       return {
         state: 'open',
-        waitingSince: view.waitingSince || at,
+        waitingSince: view.waitingSince === 0 ? at : Math.min(view.waitingSince, at),
         last: lastOf(view, at, 'customer', data),
       };
     }
@@ -136,7 +136,7 @@ function lastOf(
 /** The text, or what stands for it in the list: `[image]`, `[unsupported]`. */
 function previewOf(data: EventMessage['data']): string {
   const text = data['text'] ?? data['title'];
-  if (typeof text === 'string' && text !== '') return text;
+  if (typeof text === 'string' && text !== '') return cutLine(text);
   const attachments = data['attachments'];
   const first: unknown = Array.isArray(attachments) ? attachments[0] : undefined;
   const type = (first as { type?: unknown } | undefined)?.type;

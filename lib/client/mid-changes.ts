@@ -6,7 +6,17 @@ import type { ConversationView, EventMessage } from './protocol.ts';
 /** Changed messages of a conversation that are remembered; beyond it the oldest goes. */
 export const MID_CHANGES_MAX = 32;
 
+/** Characters of a text that a line in the list keeps; the gateway's own lines are as long. */
+export const LINE_CHARS_MAX = 200;
+
 type Last = ConversationView['last'];
+
+/** The beginning of a text, never half of a surrogate pair. */
+export function cutLine(text: string): string {
+  if (text.length <= LINE_CHARS_MAX) return text;
+  const code = text.charCodeAt(LINE_CHARS_MAX - 1);
+  return text.slice(0, code >= 0xd800 && code <= 0xdbff ? LINE_CHARS_MAX - 1 : LINE_CHARS_MAX);
+}
 
 interface Change {
   edit?: { readonly edit: number; readonly text: string };
@@ -30,7 +40,7 @@ export class MidChanges {
     }
     const edit = typeof data['edit'] === 'number' ? data['edit'] : 0;
     if (change.edit !== undefined && change.edit.edit >= edit) return;
-    change.edit = { edit, text: String(data['text'] ?? '') };
+    change.edit = { edit, text: cutLine(String(data['text'] ?? '')) };
   }
 
   /** The line with what is known of its message; the same object when that changes nothing. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { UNREAD_SEQS_MAX, UnreadMarks } from '../../../lib/client/conversation-fold.ts';
-import { MID_CHANGES_MAX, MidChanges } from '../../../lib/client/mid-changes.ts';
+import { LINE_CHARS_MAX, MID_CHANGES_MAX, MidChanges } from '../../../lib/client/mid-changes.ts';
 import type { EventMessage } from '../../../lib/client/protocol.ts';
 import { Store, type StoreChange, THREADS_MAX } from '../../../lib/client/store.ts';
 import { THREAD_EVENTS_MAX } from '../../../lib/client/thread.ts';
@@ -237,6 +237,33 @@ describe('a store', () => {
     expect(store.conversation(A)?.last.text).toBe('edit 2');
     store.apply(event(A, 102, 101, 'message.edited', { mid: 'm_a', edit: 3, text: 'edit 3' }));
     expect(store.conversation(A)?.last).toEqual({ ...last, text: 'edit 3', edit: 3 });
+  });
+
+  test.each([
+    { name: 'at the bound', text: 'x'.repeat(LINE_CHARS_MAX), kept: LINE_CHARS_MAX },
+    { name: 'above it', text: 'x'.repeat(LINE_CHARS_MAX + 1), kept: LINE_CHARS_MAX },
+    {
+      name: 'with an emoji on it',
+      text: `x${'😀'.repeat(LINE_CHARS_MAX)}`,
+      kept: LINE_CHARS_MAX - 1,
+    },
+  ])('keeps the beginning of a long text in the list, $name', ({ text, kept }) => {
+    const store = storeWith();
+    store.apply(event(A, 101, 100, 'message.received', { mid: 'm_a', text, at: NOW + 101 }));
+    expect(store.conversation(A)?.last.text).toBe(text.slice(0, kept));
+    store.apply(event(A, 102, 101, 'message.edited', { mid: 'm_a', edit: 1, text: `!${text}` }));
+    expect(store.conversation(A)?.last.text.length).toBeLessThanOrEqual(LINE_CHARS_MAX);
+  });
+
+  test('lets the customer wait since the oldest message, whichever came first', () => {
+    const store = storeWith();
+    const receive = (seq: number, at: number): void =>
+      store.apply(event(A, seq, seq - 1, 'message.received', { mid: `m_${seq}`, text: 'x', at }));
+    store.apply(event(A, 101, 100, 'message.outside', { mid: 'm_out', text: 'hi', at: NOW }));
+    receive(102, NOW + 30);
+    receive(103, NOW + 10);
+    receive(104, NOW + 20);
+    expect(store.conversation(A)?.waitingSince).toBe(NOW + 10);
   });
 
   test('remembers changes of so many messages, the newest', () => {
