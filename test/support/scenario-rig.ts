@@ -12,6 +12,7 @@ import type { Log } from '../../lib/base/log.ts';
 import {
   type ChatItem,
   type ChatMessage,
+  type ConversationView,
   connect,
   type Desk,
   type EventMessage,
@@ -315,6 +316,11 @@ export class ScenarioRig {
   }
 }
 
+/** What the list shows of a conversation, besides what depends on the time of looking. */
+function lineOf({ window: _window, thread: _thread, ...line }: ConversationView): object {
+  return line;
+}
+
 /** Somebody at a desk: what the client's store would draw, and every event that led to it. */
 export class Person {
   readonly desk: Desk;
@@ -386,7 +392,17 @@ export class Person {
       before = thread.before;
     } while (!thread.isComplete);
     expect(this.items(conversation)).toEqual(thread.items);
+    await this.#compareLine(conversation);
     return thread.items;
+  }
+
+  /** The line in the list, folded event by event, is the one that a reload would bring. */
+  async #compareLine(conversation: string): Promise<void> {
+    const { conversations } = await this.desk.list({ state: 'all', limit: 100 });
+    const listed = conversations.find((view) => view.conversation === conversation);
+    const live = this.store.conversation(conversation);
+    if (listed?.seq !== live?.seq) return;
+    expect(live && lineOf(live)).toEqual(listed && lineOf(listed));
   }
 
   /** Only the messages of `shown`. */
