@@ -44,6 +44,11 @@ export function parseConversation(text: string): ConversationName | undefined {
   return user === undefined ? { channel: 'messenger', page } : { channel: 'messenger', page, user };
 }
 
+/** Whether parseConversation knows it. */
+export function isConversation(text: string): boolean {
+  return NAME.test(text);
+}
+
 export function conversationOf(page: string, user: string | undefined): string {
   return user === undefined ? `messenger/${page}` : `messenger/${page}/${user}`;
 }

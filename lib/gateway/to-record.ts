@@ -1,6 +1,6 @@
 // Meta's events become records of the journal, one to one. Pure: no state is looked up on this path.
 
-import { conversationOf, parseConversation } from '../base/ids.ts';
+import { conversationOf, isConversation } from '../base/ids.ts';
 import type { NewRecord } from '../journal/types.ts';
 import type { MessengerEvent } from '../messenger/types.ts';
 import { STANDBY_SUFFIX } from './event-frame.ts';
@@ -15,6 +15,13 @@ const FENCING: ReadonlySet<string> = new Set([
   'message.outside',
 ]);
 
+/** How the data of an event ends, by whether it opens a window. */
+const MARKS = { none: '}', window: ',"window":true}' };
+const MARKS_ON_STANDBY = {
+  none: STANDBY_SUFFIX,
+  window: `,"window":true${STANDBY_SUFFIX}`,
+};
+
 /** Kinds that only the house reads. */
 const INTERNAL: ReadonlySet<string> = new Set(['message.echo']);
 
@@ -24,34 +31,30 @@ const INTERNAL: ReadonlySet<string> = new Set(['message.echo']);
  */
 export function toRecord(event: MessengerEvent, now: number): NewRecord {
   const named = conversationOf(event.asset, event.user);
-  const isNamed = parseConversation(named) !== undefined;
+  const isNamed = isConversation(named);
   const text = dataText(event);
   const isKept = isNamed && text.length <= EVENT_CHARS_MAX;
   const kind = isKept ? event.kind : 'unknown';
-  return {
-    conversation: isNamed ? named : conversationOf(event.asset, undefined),
-    kind,
-    at: now,
-    data: isKept ? text : JSON.stringify({ name: event.kind }),
-    ...(event.dedupeKey === undefined ? {} : { dedupeKey: event.dedupeKey }),
-    ...(event.dedupeKey !== undefined && isTime(event.at) ? { dedupeAt: event.at } : {}),
-    ...(FENCING.has(kind) ? { fences: true } : {}),
-    ...(INTERNAL.has(kind) ? { internal: true } : {}),
-  };
+  const conversation = isNamed ? named : conversationOf(event.asset, undefined);
+  const data = isKept ? text : JSON.stringify({ name: event.kind });
+  const fences = FENCING.has(kind);
+  const internal = INTERNAL.has(kind);
+  const { dedupeKey, at: dedupeAt } = event;
+  // Written out per case: this runs for every event, and spreading costs more than it saves.
+  if (dedupeKey === undefined) return { conversation, kind, at: now, data, fences, internal };
+  if (!isTime(dedupeAt)) return { conversation, kind, at: now, data, dedupeKey, fences, internal };
+  return { conversation, kind, at: now, data, dedupeKey, dedupeAt, fences, internal };
 }
 
 /** The event's data with the two marks that belong to the event and not to its kind. */
 function dataText(event: MessengerEvent): string {
-  let text = JSON.stringify(event.data);
-  if (event.opensWindow) text = withMember(text, ',"window":true}');
-  if (event.standby) text = withMember(text, STANDBY_SUFFIX);
-  return text;
+  const text = JSON.stringify(event.data);
+  const marks = event.standby ? MARKS_ON_STANDBY : MARKS;
+  const suffix = event.opensWindow ? marks.window : marks.none;
+  if (suffix === '}') return text;
+  return text === '{}' ? `{${suffix.slice(1)}` : text.slice(0, -1) + suffix;
 }
 
 function isTime(at: number): boolean {
   return Number.isSafeInteger(at) && at > 0;
-}
-
-function withMember(text: string, suffix: string): string {
-  return text === '{}' ? `{${suffix.slice(1)}` : text.slice(0, -1) + suffix;
 }

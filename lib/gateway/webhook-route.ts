@@ -18,6 +18,7 @@ import { type ProblemCode, sendProblem } from './problem.ts';
 import type { WebhookSignature } from './signature.ts';
 import type { GatewayCounters } from './stats.ts';
 import { toRecord } from './to-record.ts';
+import { WaitingPosts } from './waiting-posts.ts';
 
 /** The asset of what the Test button of Meta's dashboard sends (messenger.md 3.5). */
 const TEST_ASSET = '0';
@@ -36,17 +37,10 @@ export interface WebhookRouteOptions {
   readonly counters: GatewayCounters;
 }
 
-/** A POST whose events are on their way to the disk. */
-interface Waiting {
-  readonly since: number;
-  readonly response: ServerResponse;
-}
-
 export class WebhookRoute {
   readonly #options: WebhookRouteOptions;
   readonly #pages: ReadonlySet<string>;
-  /** In order of arrival, so that the sweep stops at the first that is still in time. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new WaitingPosts();
   #bodyBytes = 0;
   #sweep: Timer | undefined;
 
@@ -145,17 +139,18 @@ export class WebhookRoute {
   }
 
   #store(records: readonly NewRecord[], response: ServerResponse): void {
-    const waiting: Waiting = { since: this.#options.clock.monotonicMs(), response };
-    this.#waiting.add(waiting);
+    const waiting = this.#waiting.add(response, this.#options.clock.monotonicMs());
     this.#sweep ??= this.#options.clock.after(WEBHOOK_SWEEP_MS, () => this.#giveUpOnLate());
     this.#options.journal.append(records).then(
       (results) => {
-        if (this.#waiting.delete(waiting)) this.#accept(response);
+        const waiter = this.#waiting.settle(waiting);
+        if (waiter !== undefined) this.#accept(waiter);
         this.#count(results);
       },
       (error: unknown) => {
         this.#logRefusal(error);
-        if (this.#waiting.delete(waiting)) this.#unavailable(response);
+        const waiter = this.#waiting.settle(waiting);
+        if (waiter !== undefined) this.#unavailable(waiter);
       },
     );
   }
@@ -172,11 +167,7 @@ export class WebhookRoute {
     this.#sweep = undefined;
     const { clock } = this.#options;
     const latest = clock.monotonicMs() - WEBHOOK_ANSWER_MAX_MS;
-    for (const waiting of this.#waiting) {
-      if (waiting.since > latest) break;
-      this.#waiting.delete(waiting);
-      this.#unavailable(waiting.response);
-    }
+    for (const response of this.#waiting.takeLate(latest)) this.#unavailable(response);
     if (this.#waiting.size > 0) {
       this.#sweep = clock.after(WEBHOOK_SWEEP_MS, () => this.#giveUpOnLate());
     }
@@ -184,7 +175,7 @@ export class WebhookRoute {
 
   #accept(response: ServerResponse): void {
     this.#options.counters.webhooksAccepted += 1;
-    response.status(200).header('Content-Type', 'text/plain').end('EVENT_RECEIVED');
+    response.status(200).end('EVENT_RECEIVED');
   }
 
   #refuse(response: ServerResponse, code: ProblemCode, detail: string): void {
