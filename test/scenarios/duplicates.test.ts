@@ -93,7 +93,8 @@ describe('with consumers that hang', () => {
     await ann.send(CONVERSATION, 'an answer that Meta never confirms');
     await graph.received(2);
     let slowest = 0;
-    for (let round = 0; round < 40; round++) {
+    const isFull = (): boolean => rig.gateway.stats().sessionsSlow > 0;
+    for (let round = 0; round < 40 || (!isFull() && round < 400); round++) {
       const messaging = Array.from({ length: 10 }, (_, index) => {
         const mid = `m_s01-${round}-${index}`;
         return fromCustomer(USER, textOf(mid, mid.padEnd(9_000, '.')), START + round);
@@ -101,7 +102,7 @@ describe('with consumers that hang', () => {
       slowest = Math.max(slowest, (await rig.deliverEvents(...messaging)).tookMs);
     }
     expect(slowest).toBeLessThan(3_000);
-    expect(rig.gateway.stats().sessionsSlow).toBeGreaterThan(0);
+    expect(isFull()).toBe(true);
     for (let again = 1; again <= 3; again++) {
       expect(await rig.post(bodyOf('m_s01', USER, START + again * 25_000))).toMatchObject({
         status: 200,
