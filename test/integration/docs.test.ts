@@ -1,0 +1,229 @@
+// The samples of docs/library.md and docs/client.md, run as their readers would: programs of their own that
+// import `sluice` from dist. Each does what the text around it says.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { DevProcess } from '../support/dev-process.ts';
+import { blocksOf } from '../support/document-blocks.ts';
+import { until } from '../support/gateway-process.ts';
+
+const DEADLINE_MS = 10_000;
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Inside the package, so that a program there may import it by its name. */
+const FOLDER = join(ROOT, 'build', 'test-docs');
+
+function sampleOf(document: string, name: string): string {
+  const text = readFileSync(join(ROOT, 'docs', document), 'utf8');
+  const block = blocksOf(text, ['js']).find((each) => each.name === name);
+  if (block === undefined) throw new Error(`docs/${document} has no sample ${name}`);
+  return block.code;
+}
+
+/** One sample in a process of its own. */
+class Sample {
+  static readonly running: Sample[] = [];
+  readonly process: ChildProcess;
+  output = '';
+
+  constructor(name: string, code: string, env: Readonly<Record<string, string>> = {}) {
+    mkdirSync(FOLDER, { recursive: true });
+    const file = join(FOLDER, `${name}.mjs`);
+    writeFileSync(file, code);
+    this.process = spawn(process.execPath, [file], { env: { ...process.env, ...env } });
+    const note = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    this.process.stdout?.on('data', note);
+    this.process.stderr?.on('data', note);
+    Sample.running.push(this);
+  }
+
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    let match: RegExpExecArray | null = null;
+    const look = (): boolean => {
+      match = pattern.exec(this.output);
+      return match !== null;
+    };
+    await until(`${pattern} in: ${this.output}`, DEADLINE_MS, look);
+    return match ?? expect.fail(this.output);
+  }
+
+  ended(): Promise<number | null> {
+    const { exitCode } = this.process;
+    if (exitCode !== null) return Promise.resolve(exitCode);
+    return new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+  }
+}
+
+afterEach(async () => {
+  for (const sample of Sample.running.splice(0)) {
+    sample.process.kill('SIGKILL');
+    await sample.ended();
+  }
+});
+
+async function serve(name: string): Promise<{ sample: Sample; host: string }> {
+  const code = sampleOf('library.md', name).replace('port: 9502', 'port: 0');
+  const sample = new Sample(name, code);
+  const [, port] = await sample.says(/listening on (\d+)/);
+  return { sample, host: `127.0.0.1:${port}` };
+}
+
+interface Peer {
+  readonly socket: WebSocket;
+  readonly messages: string[];
+  readonly closed: Promise<number>;
+  says(count: number): Promise<string[]>;
+}
+
+async function open(url: string): Promise<Peer> {
+  const socket = new WebSocket(url);
+  const messages: string[] = [];
+  socket.on('message', (data) => messages.push(String(data)));
+  const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', reject);
+  });
+  const says = async (count: number): Promise<string[]> => {
+    await until(`${count} messages`, DEADLINE_MS, () => messages.length >= count);
+    return messages;
+  };
+  return { socket, messages, closed, says };
+}
+
+const textOf = async (url: string, init?: RequestInit): Promise<string> =>
+  (await fetch(url, init)).text();
+
+describe('library.md', () => {
+  test('echo: both protocols on one port', async () => {
+    const { host } = await serve('echo');
+    expect(await textOf(`http://${host}/hello`)).toBe('hello\n');
+    const peer = await open(`ws://${host}/chat`);
+    peer.socket.send('to and fro');
+    expect(await peer.says(1)).toEqual(['to and fro']);
+    expect((await fetch(`http://${host}/chat`)).status).toBe(426);
+    peer.socket.terminate();
+  });
+
+  test('http: parameters, query, JSON, a streamed body', async () => {
+    const { host } = await serve('http');
+    expect(await textOf(`http://${host}/users/ann?greeting=hi`)).toBe('hi ann\n');
+    const sum = await textOf(`http://${host}/sum`, { method: 'POST', body: '[1,2,3.5]' });
+    expect(sum).toBe('{"sum":6.5}');
+    const body = 'x'.repeat(300_000);
+    expect(await textOf(`http://${host}/count`, { method: 'POST', body })).toBe('bytes: 300000\n');
+  });
+
+  test('upgrade: refuses, hands data on, closes with a reason', async () => {
+    const { sample, host } = await serve('upgrade');
+    await expect(open(`ws://${host}/room/blue`)).rejects.toThrow('401');
+    const peer = await open(`ws://${host}/room/blue?user=ann`);
+    expect(await peer.says(1)).toEqual(['welcome ann to blue']);
+    peer.socket.send('bye');
+    expect(await peer.closed).toBe(1000);
+    await sample.says(/ann left: 1000/);
+  });
+
+  test('backpressure: every line arrives, in order, although the peer pauses', async () => {
+    const { host } = await serve('backpressure');
+    const peer = await open(`ws://${host}/lines`);
+    peer.socket.pause();
+    await new Promise((resolve) => setImmediate(resolve));
+    peer.socket.resume();
+    expect(await peer.closed).toBe(1000);
+    expect(peer.messages.length).toBe(200_000);
+    const numbers = peer.messages.map((line) => Number(line.split(' ')[1]));
+    expect(numbers.every((number, index) => number === index)).toBe(true);
+  });
+
+  test('topics: a publish reaches everybody, the sender included', async () => {
+    const { host } = await serve('topics');
+    const peers = [await open(`ws://${host}/chat`), await open(`ws://${host}/chat`)];
+    peers[0]?.socket.send('hello all');
+    for (const peer of peers) expect(await peer.says(1)).toEqual(['hello all']);
+    for (const peer of peers) peer.socket.terminate();
+  });
+
+  test('close: sockets are told the code, and the process ends by itself', async () => {
+    const { sample, host } = await serve('close');
+    const peer = await open(`ws://${host}/`);
+    sample.process.kill('SIGTERM');
+    expect(await peer.closed).toBe(1012);
+    expect(await sample.ended()).toBe(0);
+    expect(sample.output).toContain('closed');
+  });
+
+  test('errors: a handler that throws costs its own request, a body that is too large is answered', async () => {
+    const { sample, host } = await serve('errors');
+    expect((await fetch(`http://${host}/broken`)).status).toBe(500);
+    await sample.says(/a handler failed: no luck/);
+    const body = 'x'.repeat(1024 * 1024 + 1);
+    expect((await fetch(`http://${host}/upload`, { method: 'POST', body })).status).toBe(413);
+    await sample.says(/the client was answered 413: ERR_HTTP_BODY_LENGTH/);
+    expect(await textOf(`http://${host}/upload`, { method: 'POST', body: 'abc' })).toBe('3\n');
+  });
+});
+
+describe('client.md', () => {
+  let dev: DevProcess;
+  let phone = '';
+  let origin = '';
+  let token = '';
+
+  beforeAll(async () => {
+    dev = await DevProcess.create();
+    const addresses = await dev.start();
+    phone = addresses.phone.replace(/\/$/, '');
+    origin = new URL(addresses.consoleLink).origin;
+    token = addresses.consoleLink.split('#token=')[1] ?? '';
+  });
+
+  afterAll(() => dev.dispose());
+
+  const run = (name: string): Sample => {
+    const code = sampleOf('client.md', name).replace('http://127.0.0.1:8080', origin);
+    return new Sample(`client-${name}`, code, { TOKEN: token });
+  };
+
+  async function customerWrites(page: string, user: string, text: string): Promise<void> {
+    const answer = await fetch(`${phone}/simulator/actions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ type: 'text', page, user, text }),
+    });
+    expect(answer.status).toBe(200);
+  }
+
+  test('watch: says its state and every event', async () => {
+    const sample = run('watch');
+    await sample.says(/state: online/);
+    await customerWrites('112233445566778', '7000000000000001', 'hello');
+    await sample.says(/message\.received messenger\/112233445566778\/7000000000000001/);
+  });
+
+  // Bug: `sluice dev` gave both Pages one token; Meta, and the simulator like it, tells Pages apart by their
+  // tokens, so that whatever was sent for the second one was refused as a stranger's.
+  test.each(['112233445566778', '998877665544332'])(
+    'answer: every message of Page %s is answered',
+    async (page) => {
+      const sample = run('answer');
+      await sample.says(/answering as Ann/);
+      await customerWrites(page, '7000000000000002', 'anybody there?');
+      const [, outbox] = await sample.says(/stored as (\w+)/);
+      await sample.says(new RegExp(`sent ${outbox}`));
+    },
+  );
+
+  test('store: draws the conversation with its history', async () => {
+    const sample = run('store');
+    await sample.says(/sees \*/);
+    await customerWrites('112233445566778', '7000000000000003', 'bonjour');
+    await sample.says(/Zoé Dupont|7000000000000003/);
+    await sample.says(/customer: bonjour/);
+  });
+});
