@@ -91,7 +91,7 @@ export interface ConversationState {
   fromAd: boolean;
   /** Customer messages above the team's read mark. */
   unread: number;
-  /** Their seqs, ascending; the newest UNREAD_SEQS_MAX of them. */
+  /** Their seqs, ascending; the newest UNREAD_SEQS_KEPT of them at least. */
   unreadSeqs: number[];
   /** seqs and times are of events above it. */
   seenSeq: number;

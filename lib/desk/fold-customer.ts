@@ -5,7 +5,7 @@ import type { ConversationState } from './conversation.ts';
 import { cutText, type Data, numberAt, objectAt, textAt } from './fields.ts';
 import { applyChange, changeOf, previewOf, showLast, timeOf, touch } from './fold-last.ts';
 import { adoptEchoByMid } from './fold-outbox.ts';
-import { LAST_TEXT_MAX, STANDARD_WINDOW_MS, UNREAD_SEQS_MAX } from './limits.ts';
+import { LAST_TEXT_MAX, STANDARD_WINDOW_MS, UNREAD_SEQS_KEPT, UNREAD_SEQS_MAX } from './limits.ts';
 import type { DeskRecord } from './records.ts';
 
 export function foldReceived(state: ConversationState, record: DeskRecord): void {
@@ -105,7 +105,8 @@ function isFromAd(data: Data): boolean {
 function countUnread(state: ConversationState, seq: number): void {
   state.unread++;
   state.unreadSeqs.push(seq);
-  if (state.unreadSeqs.length > UNREAD_SEQS_MAX) state.unreadSeqs.shift();
+  const { length } = state.unreadSeqs;
+  if (length > UNREAD_SEQS_MAX) state.unreadSeqs.splice(0, length - UNREAD_SEQS_KEPT);
 }
 
 function customerWaits(state: ConversationState, at: number): void {

@@ -7,8 +7,12 @@ export const OUTBOX_KEPT_MAX = 50;
  * rate_limited.
  */
 export const QUEUED_MAX = 100;
-/** seqs of unread messages that are kept; above it `unread` still counts. */
-export const UNREAD_SEQS_MAX = 500;
+/**
+ * seqs of unread messages that are kept; above it `unread` still counts. When it is reached the oldest
+ * are dropped down to UNREAD_SEQS_KEPT at once: one by one would move all others with each message.
+ */
+export const UNREAD_SEQS_MAX = 600;
+export const UNREAD_SEQS_KEPT = 500;
 /** Edits and deletions that are remembered by mid. */
 export const MID_CHANGES_MAX = 32;
 /** Alarms that a Page's row remembers; there are eight kinds. */

@@ -170,6 +170,7 @@ export class Projection {
     const before = this.get(key);
     try {
       const state = foldRecord(before, record);
+      if (this.#dirty.get(key) === state) return;
       this.#clean.delete(key);
       this.#dirty.set(key, state);
     } catch (error) {

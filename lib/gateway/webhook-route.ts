@@ -75,7 +75,7 @@ export class WebhookRoute {
   /** POST: events. */
   handlePost(request: ServerRequest, response: ServerResponse): void {
     const { signature, bodyBytesMax, bodyBytesTotalMax } = this.#options;
-    const digest = signature.read(request.headers['x-hub-signature-256']);
+    const digest = signature.read(request.header('x-hub-signature-256'));
     if (digest === undefined) {
       this.#refuse(response, 'unauthorized', 'The signature is missing or malformed.');
       return;
@@ -206,7 +206,7 @@ export class WebhookRoute {
  * possible.
  */
 function expectedBytes(request: ServerRequest, bodyBytesMax: number): number {
-  const length = request.headers['content-length'];
+  const length = request.header('content-length');
   if (length !== undefined) return Number(length);
-  return request.headers['transfer-encoding'] === undefined ? 0 : bodyBytesMax;
+  return request.header('transfer-encoding') === undefined ? 0 : bodyBytesMax;
 }

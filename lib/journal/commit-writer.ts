@@ -85,9 +85,7 @@ export class CommitWriter {
    * always all are new. If one is not, it is undone and every record is decided by itself.
    */
   #fileAhead(calls: readonly (readonly NewRecord[])[]): void {
-    const all = calls.flat();
-    const end = all.findIndex((record) => !isPlain(record));
-    const plain = end === -1 ? all : all.slice(0, end);
+    const plain = plainStart(calls);
     if (this.#seen.fileAll(plain, this.#next)) {
       this.#filed = plain.length;
       return;
@@ -144,6 +142,18 @@ export class CommitWriter {
     this.#chars += body.length;
     this.#row = { first: this.#next, count: 0, at: 0, body: '' };
   }
+}
+
+/** The records up to the first that is not plain. */
+function plainStart(calls: readonly (readonly NewRecord[])[]): NewRecord[] {
+  const plain: NewRecord[] = [];
+  for (const records of calls) {
+    for (const record of records) {
+      if (!isPlain(record)) return plain;
+      plain.push(record);
+    }
+  }
+  return plain;
 }
 
 /** True when only its key decides, and that is filed under its own time. */

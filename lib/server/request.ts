@@ -47,6 +47,19 @@ export class HttpRequest implements ServerRequest {
     return this.#headers;
   }
 
+  header(name: string): string | undefined {
+    if (this.#headers !== undefined) return this.#headers[name];
+    const { fields } = this.#head;
+    let found: string | undefined;
+    for (let i = 0; i < fields.length; i += 2) {
+      if (fields[i] !== name) continue;
+      // A repeated field is joined: the record does that.
+      if (found !== undefined) return this.headers[name];
+      found = fields[i + 1];
+    }
+    return found;
+  }
+
   get ip(): string {
     const address = this.#remoteAddress;
     return this.#proxies === undefined

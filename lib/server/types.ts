@@ -12,6 +12,8 @@ export interface ServerRequest {
   readonly query: URLSearchParams;
   /** Lower-case names; repeated fields are joined by ', ' (Cookie by '; '). */
   readonly headers: Readonly<Record<string, string>>;
+  /** One field's value as in `headers`, without making the record of all. @param name in lower case */
+  header(name: string): string | undefined;
   /** The client's address; behind a trusted proxy the forwarded one. */
   readonly ip: string;
   /**

@@ -7,6 +7,7 @@ import {
   ALARMS_MAX,
   LAST_TEXT_MAX,
   MID_CHANGES_MAX,
+  UNREAD_SEQS_KEPT,
   UNREAD_SEQS_MAX,
 } from '../../../lib/desk/limits.ts';
 import { deskRecord, T0 } from './memory-desk.ts';
@@ -254,7 +255,9 @@ describe("the team's read mark", () => {
     const many = Array.from({ length: UNREAD_SEQS_MAX + 1 }, (_, i) => received(`m${i}`, T0));
     const state = fold(...many);
     expect(state.unread).toBe(UNREAD_SEQS_MAX + 1);
-    expect(state.unreadSeqs).toHaveLength(UNREAD_SEQS_MAX);
+    expect(state.unreadSeqs).toHaveLength(UNREAD_SEQS_KEPT);
+    const full = fold(...many.slice(1));
+    expect(full.unreadSeqs).toHaveLength(UNREAD_SEQS_MAX);
     const seen = foldRecord(state, deskRecord(900, 'conversation.seen', { seq: UNREAD_SEQS_MAX }));
     expect(seen.unread).toBe(1);
   });

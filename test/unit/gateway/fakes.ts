@@ -45,6 +45,10 @@ export class FakeRequest implements ServerRequest {
     this.#isSlow = options.isSlow ?? false;
   }
 
+  header(name: string): string | undefined {
+    return this.headers[name];
+  }
+
   bytes(): Promise<Buffer> {
     return Promise.resolve(this.#body);
   }
