@@ -183,6 +183,25 @@ describe('http.md', () => {
   });
 });
 
+test('ARCHITECTURE.md names tests that exist for the rules of ownership', () => {
+  const text = readFileSync(new URL('../../ARCHITECTURE.md', import.meta.url), 'utf8');
+  const rows = section(text, 'Ownership')
+    .split('\n')
+    .filter((line) => /^\| \d/.test(line));
+  expect(rows.length).toBe(7);
+  for (const row of rows) {
+    for (const [, suite, name] of row.matchAll(/`(\w+)\.(\w+)`/g)) {
+      const file = suite === 'SlotTable' ? 'slot_table' : 'event_loop';
+      const source = readFileSync(new URL(`../native/${file}_test.cc`, import.meta.url), 'utf8');
+      expect(source).toContain(`(${suite}, ${name})`);
+    }
+    for (const [, file, title] of row.matchAll(/([a-z-]+): "([^"]+)"/g)) {
+      const source = new URL(`../integration/${file}.test.ts`, import.meta.url);
+      expect(readFileSync(source, 'utf8')).toContain(`'${title}'`);
+    }
+  }
+});
+
 describe('operations.md', () => {
   test('lists exactly the metrics that are scraped', async () => {
     const stats = { ...createCounters(), sessions: 0, connections: 0, head: 0, epoch: '' };
