@@ -4,10 +4,10 @@
 import { SAFE_INTEGER_DIGITS_MAX } from './limits.ts';
 
 /**
- * A long run of digits that no quote ends, as every long number is. Also true inside some texts: then the
- * slow way decides.
+ * A long run of digits that no quote precedes. Also true inside some texts: then the slow way
+ * decides.
  */
-const MAYBE_LONG_INTEGER = /[0-9]{16}(?![0-9"])/;
+const MAYBE_LONG_INTEGER = /[\s:,[]-?[0-9]{16}/;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
