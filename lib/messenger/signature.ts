@@ -22,24 +22,14 @@ export interface KeyedMac {
 export type MacFactory = (secret: string) => KeyedMac;
 
 const PREFIX = 'sha256=';
-const HEADER_CHARS = PREFIX.length + 64;
+const HEADER = /^sha256=[0-9a-fA-F]{64}$/;
 
 /**
  * The 64 hex digits of a well-formed header, else undefined. Cheap enough to run before the body
  * is read.
  */
 export function parseSignatureHeader(value: string | undefined): string | undefined {
-  if (value?.length !== HEADER_CHARS || !value.startsWith(PREFIX)) return undefined;
-  // A loop: the regular expression with its group takes three times as long.
-  for (let i = PREFIX.length; i < HEADER_CHARS; i++) {
-    if (!isHexDigit(value.charCodeAt(i))) return undefined;
-  }
-  return value.slice(PREFIX.length);
-}
-
-function isHexDigit(code: number): boolean {
-  const lower = code | 0x20;
-  return (code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x66);
+  return value !== undefined && HEADER.test(value) ? value.slice(PREFIX.length) : undefined;
 }
 
 /**
