@@ -14,8 +14,10 @@ import { PROBLEMS } from '../../lib/gateway/problem.ts';
 import { REPLY_CODES } from '../../lib/gateway/request-error.ts';
 import { createCounters } from '../../lib/gateway/stats.ts';
 import * as codecLimits from '../../lib/http/limits.ts';
+import { HIGH_WATER_BYTES } from '../../lib/native/layout.ts';
 import { HTTP_LIMITS } from '../../lib/server/http-application.ts';
 import { HELD_BYTES_MAX } from '../../lib/server/http-connection.ts';
+import { WEBSOCKET_LIMITS } from '../../lib/server/websocket-limits.ts';
 import { blocksOf } from '../support/document-blocks.ts';
 
 const read = (name: string): string =>
@@ -200,6 +202,24 @@ test('ARCHITECTURE.md names tests that exist for the rules of ownership', () => 
       expect(readFileSync(source, 'utf8')).toContain(`'${title}'`);
     }
   }
+});
+
+test('library.md gives the options the defaults that they have', () => {
+  const limits: Readonly<Record<string, unknown>> = {
+    ...HTTP_LIMITS,
+    ...WEBSOCKET_LIMITS,
+    queueBytes: WEBSOCKET_LIMITS.queueBytesMax,
+    high: HIGH_WATER_BYTES,
+  };
+  const units: Readonly<Record<string, number>> = { s: 1000, KiB: 1024, MiB: 1024 * 1024 };
+  const text = section(read('library.md'), 'Options and their defaults');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (\d+) (\w+)/gm)];
+  expect(rows.length).toBe(8);
+  for (const [, name, number, unit] of rows) {
+    expect(Number(number) * (units[unit ?? ''] ?? Number.NaN), name).toBe(limits[name ?? '']);
+  }
+  expect(limits['high']).toBe(64 * 1024);
+  expect(read('library.md')).toContain('fewer than 64 KiB are pending');
 });
 
 describe('operations.md', () => {
