@@ -11,6 +11,7 @@
         'native/core/sha256.cc',
         'native/core/slot_table.cc',
         'native/core/socket_ops.cc',
+        'native/core/system_call.cc',
         'native/core/timer_wheel.cc',
         'native/core/unmask.cc',
         'native/core/write_queue.cc',

@@ -8,28 +8,27 @@
 #include <cerrno>
 #include <cstring>
 
+#include "system_call.h"
 #include "unique_fd.h"
 
 namespace sluice {
 
 int64_t ReceiveSome(int fd, uint8_t* into, size_t capacity) {
   while (true) {
-    const ssize_t count = ::recv(fd, into, capacity, MSG_DONTWAIT);
-    if (count >= 0) return count;
-    if (errno != EINTR) return -errno;
+    const int64_t count = CallReceive(fd, into, capacity, MSG_DONTWAIT);
+    if (count != -EINTR) return count;
   }
 }
 
 int64_t SendSome(int fd, const iovec* pieces, uint32_t count) {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(pieces);
   message.msg_iovlen = count;
   while (true) {
-    const ssize_t sent =
-        count == 1 ? ::send(fd, pieces->iov_base, pieces->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                   : ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0) return sent;
-    if (errno != EINTR) return -errno;
+    const int64_t sent = count == 1 ? CallSend(fd, pieces->iov_base, pieces->iov_len, kFlags)
+                                    : CallSendMessage(fd, message, kFlags);
+    if (sent != -EINTR) return sent;
   }
 }
 
