@@ -10,9 +10,10 @@ import { Router } from '../../lib/server/router.ts';
 import { cutRandomly, seededRandom } from '../support/chunkings.ts';
 import { MemoryLoop } from '../support/memory-transport.ts';
 import { type Parsed, parseRequests } from '../unit/http/parse-requests.ts';
+import { fuzzCases } from './cases.ts';
 
 const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
-const CASES = Number(process.env['SLUICE_FUZZ_CASES'] ?? 60_000);
+const CASES = fuzzCases('http');
 /** Every so many cases also run through a whole HttpConnection. */
 const CONNECTION_EVERY = 8;
 

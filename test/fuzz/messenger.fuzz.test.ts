@@ -7,9 +7,10 @@ import { createSignatureVerifier } from '../../lib/messenger/signature.ts';
 import type { ParsedWebhook } from '../../lib/messenger/types.ts';
 import { parseWebhook } from '../../lib/messenger/webhook.ts';
 import { EXAMPLES } from '../support/messenger-bodies.ts';
+import { fuzzCases } from './cases.ts';
 
 const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const CASES = Number(process.env['SLUICE_FUZZ_CASES'] ?? 30_000);
+const CASES = fuzzCases('messenger');
 
 /** mulberry32: small, seeded, good enough to choose mutations. */
 function randomOf(seed: number): (below: number) => number {

@@ -8,9 +8,10 @@ import { parsePieces } from '../support/frame-recorder.ts';
 import { decodeByTheBook } from '../support/reference-decoder.ts';
 import { SessionRig } from '../support/session-rig.ts';
 import { clientFrame, type FrameShape } from '../support/websocket-frames.ts';
+import { fuzzCases } from './cases.ts';
 
 const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const CASES = Number(process.env['SLUICE_FUZZ_CASES'] ?? 60_000);
+const CASES = fuzzCases('websocket');
 const SESSION_SHARE = 0.2;
 const MESSAGE_BYTES_MAX = 600;
 const FRAMES_MAX = 12;
