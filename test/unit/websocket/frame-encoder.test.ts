@@ -6,6 +6,7 @@ import {
   encodeFrame,
   FrameEncoder,
   RESERVE_BYTES_MAX,
+  SHORT_TEXT_LENGTH_MAX,
 } from '../../../lib/websocket/frame-encoder.ts';
 import {
   fitsRun,
@@ -49,6 +50,25 @@ describe('frames', () => {
     expect(describeServerFrames(connection.output)).toEqual([`text ${'世'.repeat(50)}`]);
   });
 
+  test.each([
+    '',
+    'a',
+    'x'.repeat(SHORT_TEXT_LENGTH_MAX),
+    `${'x'.repeat(SHORT_TEXT_LENGTH_MAX - 1)}\x7f`,
+    `${'x'.repeat(SHORT_TEXT_LENGTH_MAX - 1)}\x80`,
+    'é'.repeat(SHORT_TEXT_LENGTH_MAX),
+    '世'.repeat(SHORT_TEXT_LENGTH_MAX),
+    'ok 😀',
+    'half \ud83d',
+    `${'x'.repeat(20)}${'y'.repeat(20)}`.slice(3),
+  ])('a short text is the same frame as any other: %j', (text) => {
+    const { encoder, connection } = rig();
+    expect(encoder.shortText(connection, text)).toBe(0);
+    expect(encoder.shortText(connection, 'next')).toBe(0);
+    const frames = [encodeFrame(OPCODE.text, text), encodeFrame(OPCODE.text, 'next')];
+    expect(connection.output.equals(Buffer.concat(frames))).toBe(true);
+  });
+
   test('the 64-bit form goes beyond 32 bits', () => {
     const frame = encodeFrame(OPCODE.binary, Buffer.alloc(70_000));
     expect(frame.subarray(0, 10).toString('hex')).toBe('827f0000000000011170');
@@ -58,6 +78,7 @@ describe('frames', () => {
     const { encoder, connection } = rig();
     connection.reset();
     expect(encoder.text(connection, 'a')).toBeLessThan(0);
+    expect(encoder.shortText(connection, 'a')).toBeLessThan(0);
     expect(encoder.bytes(connection, OPCODE.binary, Buffer.alloc(100_000))).toBeLessThan(0);
   });
 });
