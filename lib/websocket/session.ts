@@ -33,6 +33,8 @@ export interface SessionPort {
    * Whether a pong may still be queued; a peer that pings and does not read gets no more of them.
    */
   readonly canQueue: boolean;
+  /** Bytes that the kernel has not taken yet. */
+  readonly pendingBytes: number;
   setDeadline(ms: number): void;
   pause(): void;
   resume(): void;
@@ -78,6 +80,8 @@ export class Session implements FrameSink {
   #closeReason = '';
   #isActive = false;
   #silentSteps = 0;
+  /** The port's pending bytes at the last look. */
+  #pendingSeen = 0;
   #isPaused = false;
   #isReplaying = false;
   /** What of the last chunk came behind the message whose handler called pause(). */
@@ -170,6 +174,11 @@ export class Session implements FrameSink {
     if (this.#state === 'closed') return;
     this.#state = 'closing';
     this.#port.close();
+  }
+
+  /** Much of what was pending has been taken. */
+  drained(): void {
+    this.#isActive = true;
   }
 
   /** The port's deadline passed. */
@@ -283,10 +292,14 @@ export class Session implements FrameSink {
 
   /** Half of the idle time has passed since the last look. */
   #idleStep(): void {
+    const pending = this.#port.pendingBytes;
+    // A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take.
+    const isTaking = pending < this.#pendingSeen;
     // While reading is paused nothing can be heard, so silence means nothing.
-    if (this.#isActive || this.#isPaused) this.#silentSteps = 0;
+    if (this.#isActive || isTaking || this.#isPaused) this.#silentSteps = 0;
     else this.#silentSteps++;
     this.#isActive = false;
+    this.#pendingSeen = pending;
     if (this.#silentSteps >= 2 * IDLE_STEPS) {
       this.terminate();
       return;

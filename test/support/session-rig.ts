@@ -21,6 +21,7 @@ export class SessionRig implements SessionPort, SessionHandlers {
   readonly errors: unknown[] = [];
   readonly session: Session;
   canQueue = true;
+  pendingBytes = 0;
   /** What a message handler does. */
   react: (text: string) => unknown = () => undefined;
 

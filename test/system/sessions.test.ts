@@ -252,3 +252,32 @@ describe('slow lines', () => {
     stuck.close();
   });
 });
+
+describe('a very slow line', () => {
+  start({ agents: { ...agentSettings, heartbeatSeconds: 2 }, limits: { queueBytes: 262_144 } });
+
+  // Bug: the ping waits behind all that was sent before; whoever took longer than twice the idle time to
+  // get there was cut off, and began again, for ever. Taking bytes is a sign of life.
+  test('is not taken for a dead one while it takes bytes', async () => {
+    const line = new SlowLine(gateway.port, await tokenOf('sue', 'supervisor'), {
+      bytesPerRead: 20_000,
+      everyMs: 20,
+    });
+    await until('its joining', 10_000, () => line.lastPosition >= 0 && line.messages.length >= 3);
+    const began = performance.now();
+    const text = 'x'.repeat(50_000);
+    for (let n = 0; n < 160; n++) {
+      expect(await gateway.post(textBody(`m_big-${n}`, '7', text))).toBe(200);
+    }
+    await until('everything', 30_000, () => {
+      return line.isClosed || line.ofKind('message.received').length === 160;
+    });
+    const tookMs = performance.now() - began;
+    console.log(`${line.bytes} bytes in ${Math.round(tookMs)} ms`);
+    expect(line.isClosed).toBe(false);
+    expectUnbroken(line.messages.filter((message) => message['type'] === 'event'));
+    // Longer than a silent client lives.
+    expect(tookMs).toBeGreaterThan(5_000);
+    line.close();
+  }, 60_000);
+});

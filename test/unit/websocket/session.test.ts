@@ -277,6 +277,31 @@ describe('idle time', () => {
     expect(rig.session.state).toBe('open');
   });
 
+  // Bug: a ping waits behind megabytes on a slow line, and the peer that took them all the time was cut off.
+  test('a peer that takes bytes is alive, whether they become fewer or drained meanwhile', () => {
+    const rig = openRig();
+    for (let i = 10; i > 0; i--) {
+      rig.pendingBytes = i * 1000;
+      rig.session.deadline();
+    }
+    for (let i = 0; i < 10; i++) {
+      rig.pendingBytes = 10_000 + i;
+      rig.session.drained();
+      rig.session.deadline();
+    }
+    expect(rig.session.state).toBe('open');
+    expect(rig.take().filter((line) => line === 'send ping')).toEqual([]);
+  });
+
+  test('a peer that takes nothing of what waits for it is not', () => {
+    const rig = openRig();
+    for (let i = 0; i < 4; i++) {
+      rig.pendingBytes = 5000 + i * 100;
+      rig.session.deadline();
+    }
+    expect(rig.take()).toContain('port.reset');
+  });
+
   test('0 switches it off', () => {
     const rig = new SessionRig({ idleTimeoutMs: 0 });
     rig.session.open();
