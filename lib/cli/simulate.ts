@@ -31,10 +31,12 @@ export async function simulate(options: SimulateOptions): Promise<number> {
     ...settings,
   });
   const { url } = await simulator.start();
+  // Before anything is printed: who waits for it may send a signal at once.
+  const ended = runUntilSignal(() => simulator.stop());
   const messenger = { ...settings, appId: DEMO_APP_ID, graphUrl: url, pages };
   console.log(`Meta simulator  ${url}   (phone page: ${url}/)`);
   console.log('\nThe gateway needs this in its configuration:\n');
   const { appSecret, ...rest } = messenger;
   console.log(JSON.stringify({ messenger: { ...rest, appSecrets: [appSecret] } }, null, 2));
-  return runUntilSignal(() => simulator.stop());
+  return ended;
 }

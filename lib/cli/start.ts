@@ -11,6 +11,8 @@ export async function start(options: { readonly config?: string }): Promise<numb
   const log = createLog();
   const service = await serve(loaded.config, log);
   const port = Number(new URL(service.urls[0] ?? 'http://127.0.0.1').port);
+  // Before anybody is told: who waits for that line may send a signal at once.
+  const ended = runUntilSignal(() => service.stop());
   log.info({ port, urls: service.urls, admin: service.adminUrl }, 'listening');
-  return runUntilSignal(() => service.stop());
+  return ended;
 }
