@@ -61,7 +61,8 @@ function command(name, args) {
 
 const STEPS = {
   types: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']),
-  lint: () => command(bin('biome'), ['check', '--diagnostic-level=error', 'lib', 'test', 'scripts', 'bin']),
+  lint: () =>
+    command(bin('biome'), ['check', '--diagnostic-level=error', 'lib', 'test', 'scripts', 'bin']),
   native: () => command(process.execPath, ['scripts/test-native.mjs']),
   unit: () => vitest(['unit']),
   integration: () => vitest(['integration', 'scenarios']),

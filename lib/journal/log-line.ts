@@ -16,7 +16,8 @@ const INTERNAL = 2;
 /** The line of a record, without the newline. */
 export function encodeLine(record: NewRecord, prev: number): string {
   const flags = (record.fences === true ? FENCES : 0) + (record.internal === true ? INTERNAL : 0);
-  return `${LINE_FORMAT}\t${prev}\t${record.at}\t${flags}\t${record.conversation}\t${record.kind}\t${record.data}`;
+  const { at, conversation, kind, data } = record;
+  return `${LINE_FORMAT}\t${prev}\t${at}\t${flags}\t${conversation}\t${kind}\t${data}`;
 }
 
 /**
