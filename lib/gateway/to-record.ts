@@ -42,7 +42,9 @@ export function toRecord(event: MessengerEvent, now: number): NewRecord {
   const { dedupeKey, at: dedupeAt } = event;
   // Written out per case: this runs for every event, and spreading costs more than it saves.
   if (dedupeKey === undefined) return { conversation, kind, at: now, data, fences, internal };
-  if (!isTime(dedupeAt)) return { conversation, kind, at: now, data, dedupeKey, fences, internal };
+  if (!isTime(dedupeAt) || event.isUnstamped === true) {
+    return { conversation, kind, at: now, data, dedupeKey, fences, internal };
+  }
   return { conversation, kind, at: now, data, dedupeKey, dedupeAt, fences, internal };
 }
 

@@ -19,7 +19,11 @@ import {
 export interface ChangeDraft extends EventDraft {
   readonly user: string | undefined;
   readonly at: number;
+  /** False when `at` is the fallback. */
+  readonly isStamped: boolean;
 }
+
+type TypedDraft = Omit<ChangeDraft, 'isStamped'>;
 
 /**
  * @param change one element of `changes`
@@ -29,16 +33,19 @@ export interface ChangeDraft extends EventDraft {
 export function readChange(change: JsonObject, asset: string, fallbackAt: number): ChangeDraft {
   const field = nameOf(textOf(change['field']) ?? 'changes');
   const value = isObject(change['value']) ? change['value'] : undefined;
-  const at = timeOf(value?.['created_time']) ?? timeOf(value?.['timestamp']) ?? fallbackAt;
+  const stamp = timeOf(value?.['created_time']) ?? timeOf(value?.['timestamp']);
+  const at = stamp ?? fallbackAt;
+  const isStamped = stamp !== undefined;
   if (value !== undefined && asset !== '0') {
     const typed = readTyped(field, value, asset, at);
-    if (typed !== undefined) return typed;
+    if (typed !== undefined) return { ...typed, isStamped };
   }
   const data = defined({ name: field, at, raw: boundedOf(change['value']) });
   return {
     ...draft('unknown', data, changeKey(field, change['value'], asset)),
     user: undefined,
     at,
+    isStamped,
   };
 }
 
@@ -47,7 +54,7 @@ function readTyped(
   value: JsonObject,
   asset: string,
   at: number,
-): ChangeDraft | undefined {
+): TypedDraft | undefined {
   if (field === 'inbox_labels') return readLabel(value, asset, at);
   const item = field === 'feed' ? textOf(value['item']) : 'comment';
   const isComment = field === 'feed' || field === 'comments' || field === 'live_comments';
@@ -61,7 +68,7 @@ function readComment(
   value: JsonObject,
   asset: string,
   at: number,
-): ChangeDraft {
+): TypedDraft {
   const from = isObject(value['from']) ? value['from'] : undefined;
   const author = userIdOf(from?.['id']);
   const user = author === asset ? undefined : author;
@@ -84,7 +91,7 @@ function authorName(from: JsonObject | undefined): string | undefined {
   return textOf(from?.['name']) ?? textOf(from?.['username']);
 }
 
-function readLabel(value: JsonObject, asset: string, at: number): ChangeDraft {
+function readLabel(value: JsonObject, asset: string, at: number): TypedDraft {
   const user = isObject(value['user']) ? userIdOf(value['user']['id']) : undefined;
   const label = isObject(value['label']) ? value['label'] : undefined;
   const data = defined({

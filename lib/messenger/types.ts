@@ -64,6 +64,8 @@ export interface MessengerEvent {
   readonly kind: string;
   /** The event's own time in ms, normalised (messenger.md 3.1). */
   readonly at: number;
+  /** `at` is the delivery's, for want of the event's own: a redelivery has another one. */
+  readonly isUnstamped?: true;
   /** messenger.md 3.6; absent for delivery and read, which need none. */
   readonly dedupeKey?: string;
   readonly standby: boolean;

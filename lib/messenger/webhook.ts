@@ -173,14 +173,17 @@ function readMessaging(
     if (!isObject(value)) return undefined;
     const where = locate(event, source);
     const result = read(value, where);
-    return result === undefined ? undefined : finish(result, source, where.user, where.at, standby);
+    if (result === undefined) return undefined;
+    const finished = finish(result, source, where.user, where.at, standby);
+    return where.stamp === 0 ? unstamped(finished) : finished;
   }
   return unknownEvent(nameOfEvent(event), event, source, standby);
 }
 
 function readOneChange(event: JsonObject, source: EntrySource): MessengerEvent {
   const result = readChange(event, source.asset, source.time);
-  return finish(result, source, result.user, result.at, false);
+  const finished = finish(result, source, result.user, result.at, false);
+  return result.isStamped ? finished : unstamped(finished);
 }
 
 /** Who and when. The user is the side that is not the asset: the recipient in echoes. */
@@ -248,7 +251,13 @@ function unknownEvent(
   const key = `unk:${source.asset}:${user ?? ''}:${short}:${where?.stamp ?? 0}:${content}`;
   const data = defined({ name: short, at, raw });
   const opensWindow = false;
-  return finish({ kind: 'unknown', data, key, opensWindow }, source, user, at, standby);
+  const finished = finish({ kind: 'unknown', data, key, opensWindow }, source, user, at, standby);
+  return (where?.stamp ?? 0) === 0 ? unstamped(finished) : finished;
+}
+
+/** Its key must not be filed under a time that changes from delivery to delivery. */
+function unstamped(event: MessengerEvent): MessengerEvent {
+  return event.dedupeKey === undefined ? event : { ...event, isUnstamped: true };
 }
 
 /** `time` of an entry changes from delivery to delivery. */

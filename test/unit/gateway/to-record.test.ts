@@ -3,6 +3,7 @@ import { eventFrame } from '../../../lib/gateway/event-frame.ts';
 import { toRecord } from '../../../lib/gateway/to-record.ts';
 import type { JournalRecord } from '../../../lib/journal/types.ts';
 import type { MessengerEvent } from '../../../lib/messenger/types.ts';
+import { parseWebhook } from '../../../lib/messenger/webhook.ts';
 
 const NOW = 1_800_000_000_000;
 
@@ -55,6 +56,30 @@ describe('toRecord', () => {
     expect(record.conversation).toBe('messenger/100');
     expect(record).not.toHaveProperty('dedupeKey');
     expect(record).not.toHaveProperty('dedupeAt');
+  });
+
+  test.each([
+    [
+      'a message without timestamp',
+      { messaging: [{ sender: { id: '7' }, message: { mid: 'm1' } }] },
+    ],
+    [
+      'feedback',
+      { messaging: [{ sender: { id: '7' }, messaging_feedback: { feedback_screens: [] } }] },
+    ],
+    ['an unknown event', { messaging: [{ sender: { id: '7' }, novelty: { a: 1 } }] }],
+    ['something damaged', { messaging: [17] }],
+    ['a label', { changes: [{ field: 'inbox_labels', value: { action: 'add' } }] }],
+    ['an unknown field', { changes: [{ field: 'novelty', value: { a: 1 } }] }],
+  ])('%s: its redelivery with another entry.time has the same key', (_name, entry) => {
+    const [first, again] = [1, 2].map((time) => {
+      const body = { object: 'page', entry: [{ id: '100', time: NOW + time, ...entry }] };
+      const [event] = parseWebhook(Buffer.from(JSON.stringify(body)))?.events ?? [];
+      return event === undefined ? undefined : toRecord(event, NOW);
+    });
+    expect(first?.dedupeKey).toEqual(expect.any(String));
+    expect(again?.dedupeKey).toBe(first?.dedupeKey);
+    expect(again?.dedupeAt).toBe(first?.dedupeAt);
   });
 
   test('leaves out a time of zero, so that the key is filed under today', () => {
