@@ -26,6 +26,16 @@ export function ulid(now: number): string {
   return time + random;
 }
 
+const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+/** When an id of `ulid` was made, in ms; undefined when the text is none. */
+export function timeOfUlid(id: string): number | undefined {
+  if (!ULID.test(id)) return undefined;
+  let time = 0;
+  for (const char of id.slice(0, TIME_CHARS)) time = time * 32 + ALPHABET.indexOf(char);
+  return time;
+}
+
 export interface ConversationName {
   readonly channel: 'messenger';
   readonly page: string;

@@ -1,6 +1,7 @@
 // The records that the clerk writes about a message, and their dedupe keys: one message.sending per attempt
 // and one message.sent per message, whatever happens around them.
 
+import { timeOfUlid } from '../base/ids.ts';
 import type { OutboxMessage } from './conversation.ts';
 import { partsOf } from './outbox-content.ts';
 import type { DeskNewRecord } from './ports.ts';
@@ -24,7 +25,14 @@ export function sendingKey(message: string, part: number, attempt: number): stri
 
 export function sendingRecord(conversation: string, at: number, data: SendingData): DeskNewRecord {
   const dedupeKey = sendingKey(data.message, data.part, data.attempt);
-  return { ...base(conversation, 'message.sending', at, data), dedupeKey, internal: true };
+  // Under the message's own time, so that it is found for as long as the journal holds it.
+  const dedupeAt = timeOfUlid(data.message);
+  return {
+    ...base(conversation, 'message.sending', at, data),
+    dedupeKey,
+    ...(dedupeAt === undefined ? {} : { dedupeAt }),
+    internal: true,
+  };
 }
 
 /** message.part while more parts follow, message.sent for the last one. */

@@ -9,6 +9,7 @@ export interface DeskNewRecord {
   readonly at: number;
   readonly data: string;
   readonly dedupeKey?: string;
+  readonly dedupeAt?: number;
   readonly expectSeq?: number;
   readonly fences?: boolean;
   readonly internal?: boolean;

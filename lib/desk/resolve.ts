@@ -1,6 +1,7 @@
 // A person's decision on an uncertain or failed message: send it again, or give it up. The request names
 // the message only; its first message.sending, filed under a key, tells the conversation.
 
+import { timeOfUlid } from '../base/ids.ts';
 import type { ConversationState } from './conversation.ts';
 import { findOutbox } from './fold-outbox.ts';
 import { sendingKey } from './outbox-records.ts';
@@ -12,11 +13,9 @@ export type ResolveDecision =
   | { readonly ok: true; readonly record: DeskNewRecord }
   | { readonly ok: false; readonly error: Refusal };
 
-/**
- * The dedupe key under which the journal finds a record of the message's conversation (24-48 h).
- */
-export function conversationKeyOf(message: string): string {
-  return sendingKey(message, 0, 1);
+/** The dedupe key, and its time, under which the journal finds a record of the message's conversation. */
+export function conversationKeyOf(message: string): readonly [key: string, at: number | undefined] {
+  return [sendingKey(message, 0, 1), timeOfUlid(message)];
 }
 
 /**

@@ -82,7 +82,7 @@ async function handleResolve(
 ): Promise<string> {
   const outboxId = textOf(message, 'message', OUTBOX_ID_CHARS_MAX);
   const action = wordOf(message, 'action', ['resend', 'discard']);
-  const seq = world.journal.find(conversationKeyOf(outboxId));
+  const seq = world.journal.find(...conversationKeyOf(outboxId));
   const record = seq === undefined ? undefined : world.journal.get(seq);
   // Who may not see the Page learns nothing, not even that the message exists.
   const isVisible = record !== undefined && session.scope.allows(record.conversation);
