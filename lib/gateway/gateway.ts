@@ -22,6 +22,7 @@ import { Disconnects } from './disconnect.ts';
 import { GatewayCore } from './gateway-core.ts';
 import { addRoutes } from './gateway-routes.ts';
 import { DRAIN_SPREAD_MS, STOP_CLOSE_MS, STOP_POSTS_MS } from './limits.ts';
+import { ensureAddressFree } from './port-probe.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createCounters, type GatewayStats } from './stats.ts';
 
@@ -120,6 +121,7 @@ class ProcessGateway implements Gateway {
     try {
       await running.core.start();
       addRoutes(running.servers, running.core, this.#settings, files);
+      for (const { host, port } of this.#settings.listen) await ensureAddressFree(host, port);
       const urls = await listenAll(running.servers);
       this.#isStarted = true;
       this.#log.info({ urls, head: running.opened.journal.head }, 'The gateway listens.');

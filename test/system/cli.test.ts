@@ -287,6 +287,20 @@ describe('start', () => {
     expect(err).not.toContain('    at ');
   });
 
+  // Bug: every listener carries SO_REUSEPORT, so a second gateway with a folder of its own shared the port
+  // in silence, and half of the webhooks went into the other journal.
+  test('on the port of another gateway exits with 1 and says so', async () => {
+    const file = configFile('shared-port.json', (config) => {
+      config['data'] = join(folder, 'shared-port-data');
+      config['listen'] = [{ host: '127.0.0.1', port: gateway.port }];
+      config['admin'] = { host: '127.0.0.1', port: 0 };
+    });
+    const { code, err } = await sluice(['start', '-c', file]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/EADDRINUSE/);
+    expect(err).toContain(String(gateway.port));
+  });
+
   test('with faults in the configuration prints them and exits with 1', async () => {
     const file = configFile('faults.json', (config) => {
       config['workers'] = 4;
