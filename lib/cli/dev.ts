@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkConfig, configError, loadConfig } from '../gateway/config.ts';
 import { type GatewayConfig, isLoopbackHost } from '../gateway/config-schema.ts';
+import { ensureAddressFree } from '../gateway/port-probe.ts';
 import { mintToken } from '../gateway/tokens.ts';
 import { createSimulator } from '../simulator/simulator.ts';
 import { createTerminalLog } from './logger.ts';
@@ -92,19 +93,24 @@ function simulatorFor(config: GatewayConfig, gatewayPort: number) {
   });
 }
 
+/** With an identity provider only that one makes tokens. */
+async function loginFragment(config: GatewayConfig): Promise<string> {
+  const { secret } = config.agents.jwt;
+  if (secret === undefined) return '';
+  const claims = { id: 'ann', name: 'Ann', role: 'supervisor', pages: ['*'] } as const;
+  return `#token=${await mintToken(secret, { ...claims, ttlSeconds: LOGIN_SECONDS })}`;
+}
+
 async function printAddresses(
   config: GatewayConfig,
   service: Service,
   phone: string,
 ): Promise<void> {
-  const secret = config.agents.jwt.secret ?? '';
-  const claims = { id: 'ann', name: 'Ann', role: 'supervisor', pages: ['*'] } as const;
-  const token = await mintToken(secret, { ...claims, ttlSeconds: LOGIN_SECONDS });
   const base = (service.urls[0] ?? '').replace('0.0.0.0', '127.0.0.1');
   console.log(`
   Sluice is running.
 
-  Agents' console    ${base}${config.console.path}#token=${token}
+  Agents' console    ${base}${config.console.path}${await loginFragment(config)}
   Customer's phone   ${phone}/
   Admin              ${service.adminUrl}/status
 
@@ -120,16 +126,20 @@ export async function dev(options: DevOptions): Promise<number> {
   const log = createTerminalLog();
   const service = await serve(config, log);
   const simulator = simulatorFor(config, Number(new URL(service.urls[0] ?? '').port));
-  try {
-    const { url } = await simulator.start();
-    if (!(await simulator.verifyWebhook())) log.warn({}, 'The gateway refused the verification.');
-    await printAddresses(config, service, url);
-  } catch (error) {
-    await service.stop();
-    throw error;
-  }
-  return runUntilSignal(async () => {
+  const stop = async (): Promise<void> => {
     await simulator.stop();
     await service.stop();
-  });
+  };
+  try {
+    await ensureAddressFree('127.0.0.1', Number(new URL(config.messenger.graphUrl).port));
+    const { url } = await simulator.start();
+    if (!(await simulator.verifyWebhook())) log.warn({}, 'The gateway refused the verification.');
+    // Before anybody is told: who reads the addresses may send a signal at once.
+    const ended = runUntilSignal(stop);
+    await printAddresses(config, service, url);
+    return ended;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
