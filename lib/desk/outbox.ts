@@ -263,8 +263,11 @@ export class Outbox {
     } finally {
       this.#inFlight--;
     }
-    const pausedUntil = this.#gates.hear(gate, isProbe, outcome);
-    if (outcome !== undefined) await this.#conclude(thread, call, outcome, pausedUntil);
+    // After the end nothing may be asked or stored: the next process finds the call open.
+    if (!this.#timers.isStopped) {
+      const pausedUntil = this.#gates.hear(gate, isProbe, outcome);
+      if (outcome !== undefined) await this.#conclude(thread, call, outcome, pausedUntil);
+    }
     this.#leave(thread);
   }
 

@@ -1,6 +1,6 @@
 // The clerk sends: order, parts, echoes, outcomes, restarts. No real time passes.
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ClerkWorld, outcomes, userConversation } from './clerk-world.ts';
 import { ANN, CONVERSATION, newRecord } from './memory-desk.ts';
 
@@ -349,6 +349,20 @@ describe('shutdown', () => {
     meta.last().answer(outcomes.sent('mA'));
     await settle();
     expect([w.status('A'), w.clock.timerCount]).toEqual(['queued', 0]);
+  });
+
+  test('an answer after its deadline asks nothing of what is closed by then', async () => {
+    const made = world();
+    const { meta, settle, ...w } = bind(made);
+    w.queue(['A']);
+    await settle();
+    const done = w.outbox.shutdown(1);
+    await w.clock.advance(1);
+    expect(await done).toBe(false);
+    const get = vi.spyOn(made.projection, 'get');
+    meta.last().answer(outcomes.refused('pausePage', { alarm: 'token' }));
+    await settle();
+    expect(get).not.toHaveBeenCalled();
   });
 });
 
