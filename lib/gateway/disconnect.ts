@@ -1,6 +1,7 @@
 // Why a session ends. The range of the code carries the client's rule (contract.md section 4):
 //
 //   1000        asked for it            1012        drain, come back when told
+//   1011        we failed, reconnect
 //   1013        slow, come back later   4000-4399   reconnect
 //   4400, 4409  stay away               4401        not with this token
 //
@@ -12,6 +13,7 @@ export interface Disconnect {
 }
 
 export const Disconnects = {
+  failed: { code: 1011, reason: 'internal error' },
   restart: { code: 1012, reason: 'restart' },
   slow: { code: 1013, reason: 'slow' },
   tooMany: { code: 1013, reason: 'too many sessions' },

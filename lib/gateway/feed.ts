@@ -44,6 +44,8 @@ export interface FeedOptions {
   readonly onUnblocked: () => void;
   /** The records after the cursor are no longer held. */
   readonly onLost: () => void;
+  /** Something could not be read; the feed has ended. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 type Phase = 'idle' | 'snapshot' | 'replay' | 'live' | 'ended';
@@ -157,9 +159,16 @@ export class Feed {
   #run(): void {
     if (this.#isRunning || this.#isScheduled) return;
     this.#isRunning = true;
-    this.#flushWaiting();
-    while (!this.#isBlocked && this.#step());
-    this.#isRunning = false;
+    try {
+      this.#flushWaiting();
+      while (!this.#isBlocked && this.#step());
+    } catch (error) {
+      // It may be a turn of the loop in which nobody else would catch it.
+      this.end();
+      this.#options.onFailed(error);
+    } finally {
+      this.#isRunning = false;
+    }
   }
 
   #flushWaiting(): void {

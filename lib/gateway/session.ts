@@ -99,6 +99,7 @@ export class Session {
       now: () => clock.monotonicMs(),
       onUnblocked: () => this.#handleNext(),
       onLost: () => this.disconnect(Disconnects.replayLost),
+      onFailed: (error) => this.#feedOnFailed(error),
     });
     world.sessions.add(this);
   }
@@ -254,6 +255,12 @@ export class Session {
     const from = seq as number;
     if (from < 0 || from > hub.position || from + 1 < journal.tailSeq) return undefined;
     return hub.position - from > replayMax ? undefined : from;
+  }
+
+  #feedOnFailed(error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#world.log.error({ agent: this.person.id, reason }, 'A session could not be served.');
+    this.disconnect(Disconnects.failed);
   }
 
   #warnOfEnd(): void {

@@ -18,6 +18,8 @@ class World {
   lost = 0;
   unblocked = 0;
   reads = 0;
+  readonly failures: unknown[] = [];
+  readError: Error | undefined;
 
   constructor(options: { isSlow?: boolean; queueBytes?: number; events?: number } = {}) {
     this.socket = new FakeSocket(options);
@@ -45,11 +47,15 @@ class World {
       onLost: () => {
         this.lost += 1;
       },
+      onFailed: (error) => {
+        this.failures.push(error);
+      },
     });
   }
 
   read(from: number, limit: number): readonly JournalRecord[] {
     this.reads += 1;
+    if (this.readError !== undefined) throw this.readError;
     return this.log.filter((record) => record.seq >= from).slice(0, limit);
   }
 
@@ -96,6 +102,19 @@ describe('replay', () => {
       ['event', 6],
     ]);
     expect(world.feed.isLive).toBe(true);
+  });
+
+  test('ends when the journal cannot be read, also in a later turn, and harms nobody', () => {
+    const world = new World({ events: CATCH_UP_RECORDS_MAX + 1, queueBytes: 1e9 });
+    world.feed.startAt(0);
+    world.readError = new Error('disk I/O error');
+    expect(() => world.turn()).not.toThrow();
+    expect(world.failures).toEqual([world.readError]);
+    world.readError = undefined;
+    world.drain();
+    world.turn();
+    expect(world.seqs('event')).toEqual(range(1, CATCH_UP_RECORDS_MAX));
+    expect(world.failures.length).toBe(1);
   });
 
   test('leaves out internal records and other pages', () => {

@@ -212,7 +212,7 @@ describe('housekeeping', () => {
 
 test('every reason to disconnect has a code that says whether to come back', () => {
   for (const { code, reason } of Object.values(Disconnects)) {
-    expect([1012, 1013, 4001, 4002, 4008, 4400, 4401, 4409]).toContain(code);
+    expect([1011, 1012, 1013, 4001, 4002, 4008, 4400, 4401, 4409]).toContain(code);
     expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
   }
 });
