@@ -198,15 +198,19 @@ export class SqliteJournal implements Journal {
 
   /**
    * Deletes rows whose records are all older than `at`, and keys older than it. The newest row stays, and so
-   * does what the views have not folded.
-   * Call it now and then: each call does a bounded amount of work.
+   * does what the views have not folded. Each call does a bounded amount of work, and fails as an append does.
    * @returns true when more is left to delete
    */
   deleteBefore(at: number): boolean {
     this.#requireOpen();
-    const left = deleteBefore(this.#file, at, this.#parts.mark());
-    this.#tailSeq = this.#file.bounds().first;
-    return left;
+    if (!this.isAvailable) throw this.#fatal ?? new SluiceError('ERR_JOURNAL_UNAVAILABLE');
+    try {
+      const left = deleteBefore(this.#file, at, this.#parts.mark());
+      this.#tailSeq = this.#file.bounds().first;
+      return left;
+    } catch (error) {
+      throw this.#refusalOf(error);
+    }
   }
 
   close(): Promise<void> {
@@ -367,10 +371,7 @@ export class SqliteJournal implements Journal {
   }
 
   #tailFailed(error: unknown): void {
-    this.#parts.log.error(
-      { error: String(error) },
-      'A reader of the journal failed and is closed.',
-    );
+    this.#parts.log.error({ error: String(error) }, 'A reader failed and is closed.');
     queueMicrotask(() => this.#parts.onTailError?.(error));
   }
 

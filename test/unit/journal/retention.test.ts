@@ -43,6 +43,21 @@ describe('retention', () => {
     expect(rig.journal.history('messenger/1/7', 9, 1)).toMatchObject({ complete: false });
   });
 
+  test.each([
+    ['a failed flush', 1034, 'ERR_JOURNAL_FATAL', ['ERR_JOURNAL_FATAL']],
+    ['a full disk', 13, 'ERR_JOURNAL_UNAVAILABLE', []],
+  ])('%s while it deletes means the same as with an append', async (_name, errcode, code, told) => {
+    await append(3, START);
+    rig.events.length = 0;
+    rig.file.commit = () => {
+      throw Object.assign(new Error('disk'), { errcode });
+    };
+    expect(() => rig.journal.deleteBefore(START + 1)).toThrow(expect.objectContaining({ code }));
+    await Promise.resolve();
+    expect(rig.events).toEqual(told);
+    expect(rig.journal.isAvailable).toBe(false);
+  });
+
   test('works in batches', async () => {
     for (let n = 0; n < 450; n++) await append(1, START + n);
     expect(deleteAll(START + 500)).toBe(3);
