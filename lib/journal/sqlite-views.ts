@@ -19,12 +19,13 @@ import type { ViewQuery, ViewRow, Views } from './types.ts';
 import {
   compareRows,
   pushViewValues,
-  selectOf,
+  selectsOf,
   VIEWS_COLUMN_COUNT,
   VIEWS_GET,
   VIEWS_PRAGMAS,
   VIEWS_SET_MARK,
   VIEWS_UPSERT,
+  type ViewsSelect,
   viewRowOf,
 } from './views-file.ts';
 import {
@@ -93,8 +94,10 @@ export class SqliteViews implements Views {
     if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > LIST_LIMIT_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', `A list has 1 to ${LIST_LIMIT_MAX} rows.`);
     }
-    if (query.pages === undefined) return this.#select(query, undefined);
-    const rows = query.pages.flatMap((page) => this.#select(query, page));
+    const [first, ...others] = selectsOf(query);
+    if (first === undefined) return [];
+    if (others.length === 0) return this.#select(first);
+    const rows = [first, ...others].flatMap((select) => this.#select(select));
     return rows.sort(compareRows).slice(0, query.limit);
   }
 
@@ -214,8 +217,7 @@ export class SqliteViews implements Views {
     this.#settle(new SluiceError('ERR_JOURNAL_UNAVAILABLE', "The views' thread ended."));
   }
 
-  #select(query: ViewQuery, page: string | undefined): readonly ViewRow[] {
-    const { sql, values } = selectOf(query, page);
+  #select({ sql, values }: ViewsSelect): readonly ViewRow[] {
     let statement = this.#selects.get(sql);
     if (statement === undefined) {
       // Bounded by the number of ways to combine the conditions.

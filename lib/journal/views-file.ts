@@ -119,11 +119,21 @@ export interface ViewsSelect {
   readonly values: readonly (string | number)[];
 }
 
+const STATES = ['open', 'closed', 'page'];
+
 /**
- * The statement for one page, or for all pages without one: each has an index that gives the
- * order.
+ * The statements whose rows together answer a query: one per page and state, since each then has an index that
+ * gives the order, however many rows there are.
  */
-export function selectOf(query: ViewQuery, page: string | undefined): ViewsSelect {
+export function selectsOf(query: ViewQuery): readonly ViewsSelect[] {
+  const pages = query.pages ?? [undefined];
+  if (query.state !== undefined || query.unsettled === true) {
+    return pages.map((page) => selectOf(query, page));
+  }
+  return pages.flatMap((page) => STATES.map((state) => selectOf({ ...query, state }, page)));
+}
+
+function selectOf(query: ViewQuery, page: string | undefined): ViewsSelect {
   const conditions: string[] = [];
   const values: (string | number)[] = [];
   const add = (condition: string, ...bound: (string | number)[]): void => {
@@ -132,7 +142,9 @@ export function selectOf(query: ViewQuery, page: string | undefined): ViewsSelec
   };
   if (page !== undefined) add('page = ?', page);
   if (query.state !== undefined) add('state = ?', query.state);
-  if (query.owner !== undefined) add('owner = ?', query.owner);
+  // Nearly everything may be unclaimed, on all pages: its index would lead through them all.
+  const isUnclaimedOfPage = query.owner === '' && page !== undefined;
+  if (query.owner !== undefined) add(isUnclaimedOfPage ? '+owner = ?' : 'owner = ?', query.owner);
   if (query.unsettled === true) add('unsettled > 0');
   if (query.after !== undefined) {
     add('(activity_at, key) < (?, ?)', query.after.activityAt, query.after.key);

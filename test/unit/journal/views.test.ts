@@ -13,7 +13,7 @@ import {
 import { loadSqlite } from '../../../lib/journal/sqlite.ts';
 import { SqliteViews } from '../../../lib/journal/sqlite-views.ts';
 import type { ViewQuery, ViewRow } from '../../../lib/journal/types.ts';
-import { openViewsFile } from '../../../lib/journal/views-file.ts';
+import { openViewsFile, selectsOf } from '../../../lib/journal/views-file.ts';
 import { newRecord } from '../../support/journal-contract.ts';
 import { temporaryDirectory } from '../../support/journal-rig.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -212,6 +212,31 @@ describe('a list', () => {
       };
       expect(opened.views.list(query), JSON.stringify(query)).toEqual(plainList(rows, query));
     }
+  });
+
+  test.each<Omit<ViewQuery, 'limit'>>([
+    {},
+    { pages: ['1', '2'] },
+    { state: 'open' },
+    { pages: ['1'], state: 'closed' },
+    { state: 'open', owner: 'anna' },
+    { pages: ['1'], state: 'open', owner: 'anna' },
+    { pages: ['1'], state: 'open', owner: '' },
+    { owner: '' },
+    { unsettled: true },
+  ])('follows an index and sorts nothing: %j', async (query) => {
+    const elsewhere = temporaryDirectory();
+    const { database } = openViewsFile(loadSqlite(), elsewhere.path, 'e', 0);
+    for (const after of [undefined, { activityAt: 5, key: 'k' }]) {
+      for (const { sql, values } of selectsOf({ ...query, ...(after && { after }), limit: 5 })) {
+        const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values);
+        const steps = plan.map((step) => String(step['detail'])).join('; ');
+        expect(steps).not.toMatch(/B-TREE|SCAN views$/);
+        if (query.pages !== undefined && query.owner !== 'anna') expect(steps).toMatch(/by_page/);
+      }
+    }
+    database.close();
+    elsewhere.remove();
   });
 
   test('of no pages is empty', () => {
