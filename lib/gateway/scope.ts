@@ -35,7 +35,7 @@ export class Scope {
 
   /** The Pages to filter a list by; undefined: all. */
   get filter(): readonly string[] | undefined {
-    return this.#all ? undefined : this.pages;
+    return this.#all ? undefined : [...this.#set];
   }
 }
 

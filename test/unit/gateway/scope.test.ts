@@ -36,6 +36,7 @@ describe('Scope', () => {
 
   test('filters lists by its pages, and not at all when it sees everything', () => {
     expect(new Scope(['100'], 'agent').filter).toEqual(['100']);
+    expect(new Scope(['100', '200', '100'], 'agent').filter).toEqual(['100', '200']);
     expect(new Scope(['*', '100'], 'agent').filter).toBeUndefined();
   });
 });
