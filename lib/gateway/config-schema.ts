@@ -121,16 +121,21 @@ const agents = z.strictObject({
   sessionsPerAgent: z.number().int().min(1).max(1000).default(8),
 });
 
-const limits = z.strictObject({
-  connectionsPerIp: z
-    .literal(0, { message: `must be 0: a limit per address ${NOT_BUILT}` })
-    .default(0),
-  bodyBytes: z.number().int().min(1024).max(1_073_741_824).default(16_777_216),
-  bodyBytesTotal: z.number().int().min(1024).default(268_435_456),
-  messageBytes: z.number().int().min(1024).max(16_777_216).default(65_536),
-  queueBytes: z.number().int().min(16_384).max(268_435_456).default(1_048_576),
-  requestsPerSecond: z.number().int().min(1).max(100_000).default(50),
-});
+const limits = z
+  .strictObject({
+    connectionsPerIp: z
+      .literal(0, { message: `must be 0: a limit per address ${NOT_BUILT}` })
+      .default(0),
+    bodyBytes: z.number().int().min(1024).max(1_073_741_824).default(16_777_216),
+    bodyBytesTotal: z.number().int().min(1024).default(268_435_456),
+    messageBytes: z.number().int().min(1024).max(16_777_216).default(65_536),
+    queueBytes: z.number().int().min(16_384).max(268_435_456).default(1_048_576),
+    requestsPerSecond: z.number().int().min(1).max(100_000).default(50),
+  })
+  .refine((value) => value.bodyBytesTotal >= value.bodyBytes, {
+    path: ['bodyBytesTotal'],
+    message: 'must not be less than bodyBytes',
+  });
 
 export const configSchema = z.strictObject({
   publicUrl: httpsUnlessLoopback.optional(),

@@ -49,7 +49,7 @@ export const JOURNAL_LIMITS: JournalLimits = {
   headsMax: 50_000,
   recentCharsMax: 8 << 20,
   tailPageMax: 512,
-  historyStepsMax: 10_000,
+  historyStepsMax: 2_000,
   reopenDelayMs: 100,
   reopenDelayMaxMs: 5_000,
   probeDelayMs: 1_000,

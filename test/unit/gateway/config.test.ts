@@ -78,6 +78,7 @@ describe('faults name the path', () => {
     ['publicUrl', 'http://chat.example', 'publicUrl'],
     ['trustedProxies', ['10.0.0.0/40'], 'trustedProxies.0'],
     ['limits', { connectionsPerIp: 5 }, 'limits.connectionsPerIp'],
+    ['limits', { bodyBytes: 4096, bodyBytesTotal: 2048 }, 'limits.bodyBytesTotal'],
     ['data', '', 'data'],
   ];
   test.each(cases)('%s = %j', (path, value, fault) => {
