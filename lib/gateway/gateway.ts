@@ -182,8 +182,8 @@ class ProcessGateway implements Gateway {
       settings,
       ...opened,
       graph,
-      publish: (topic, text) => {
-        for (const server of servers) server.publish(topic, text);
+      publish: (topic, texts) => {
+        for (const server of servers) server.publishAll(topic, texts);
       },
       clock: this.#clock,
       log: this.#log,

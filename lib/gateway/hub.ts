@@ -1,5 +1,5 @@
-// Live fan-out: sessions that see the same Pages form a group, and a record's frame is built once and
-// published once per group. Who falls behind leaves its group and reads the journal instead (feed.ts).
+// Live fan-out: sessions that see the same Pages form a group; a record's frame is built once, and what a
+// commit owes to a group is published at once. Who falls behind leaves its group and reads the journal instead (feed.ts).
 // Knows no protocol beyond the frames, and no journal.
 
 import { pageOf } from '../base/ids.ts';
@@ -7,8 +7,11 @@ import type { JournalRecord } from '../journal/types.ts';
 import { eventFrame } from './event-frame.ts';
 import type { Scope } from './scope.ts';
 
-/** Publishes one text message to all sockets that subscribed to the topic. */
-export type Publish = (topic: string, text: string) => void;
+/**
+ * Publishes text messages, in order, to all sockets that subscribed to the topic; a socket gets all
+ * of them or none.
+ */
+export type Publish = (topic: string, texts: readonly string[]) => void;
 
 /** Sessions of one set of Pages that stand at the head of the journal. */
 export interface HubGroup {
@@ -18,11 +21,15 @@ export interface HubGroup {
   members: number;
   /** When something was last published to it. */
   publishedAt: number;
+  /** Frames of the chunk that is being published. */
+  texts: string[];
 }
 
 const TOPIC_PREFIX = 'agents/';
 /** Pages whose groups are remembered; the memory is dropped when a group comes or goes. */
 const PAGES_REMEMBERED_MAX = 10_000;
+/** Data of the records that are published at once: bounds what a socket gets above its queueBytes. */
+export const CHUNK_CHARS_MAX = 64 * 1024;
 
 export class Hub {
   readonly #publish: Publish;
@@ -63,7 +70,7 @@ export class Hub {
     let group = this.#groups.get(scope.group);
     if (group === undefined) {
       const topic = TOPIC_PREFIX + scope.group;
-      group = { topic, scope, members: 0, publishedAt: this.#now() };
+      group = { topic, scope, members: 0, publishedAt: this.#now(), texts: [] };
       this.#groups.set(scope.group, group);
       this.#groupsOfPage.clear();
     }
@@ -80,26 +87,50 @@ export class Hub {
 
   /**
    * Sends the events among `records` (ascending, right after `position`) to whom they concern. While
-   * one is being published `position` is still the one before it: what a session that is skipped has.
+   * a chunk is being published `position` is still the one before it: what a session that is skipped
+   * has.
    */
   publish(records: readonly JournalRecord[]): void {
     const now = this.#groups.size === 0 ? 0 : this.#now();
-    for (const record of records) {
-      if (record.seq <= this.#position) continue;
-      if (!record.internal) this.#publishOne(record, now);
-      this.#position = record.seq;
-    }
+    let next = 0;
+    while (next < records.length) next = this.#publishChunk(records, next, now);
   }
 
-  #publishOne(record: JournalRecord, now: number): void {
+  /** @returns the index of the first record after the chunk */
+  #publishChunk(records: readonly JournalRecord[], from: number, now: number): number {
+    const touched: HubGroup[] = [];
+    let position = this.#position;
+    let chars = 0;
+    let index = from;
+    for (; index < records.length && chars < CHUNK_CHARS_MAX; index++) {
+      const record = records[index];
+      if (record === undefined || record.seq <= position) continue;
+      position = record.seq;
+      if (record.internal) continue;
+      chars += record.data.length;
+      this.#collect(record, touched);
+    }
+    for (const group of touched) this.#publishTo(group, now);
+    this.#position = position;
+    return index;
+  }
+
+  #collect(record: JournalRecord, touched: HubGroup[]): void {
     const groups = this.#groupsFor(pageOf(record.conversation));
     if (groups.length === 0) return;
     const frame = eventFrame(record);
     for (const group of groups) {
-      group.publishedAt = now;
-      this.#publish(group.topic, frame);
-      this.#published += 1;
+      if (group.texts.length === 0) touched.push(group);
+      group.texts.push(frame);
     }
+  }
+
+  #publishTo(group: HubGroup, now: number): void {
+    const { texts } = group;
+    group.texts = [];
+    group.publishedAt = now;
+    this.#published += texts.length;
+    this.#publish(group.topic, texts);
   }
 
   #groupsFor(page: string): readonly HubGroup[] {

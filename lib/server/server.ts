@@ -133,6 +133,10 @@ export class LoopServer implements Server, HttpApplication {
     return this.#sockets.topics.publish(topic, data, options);
   }
 
+  publishAll(topic: string, texts: readonly string[]): PublishResult {
+    return this.#sockets.topics.publishAll(topic, texts);
+  }
+
   subscriberCount(topic: string): number {
     return this.#sockets.topics.subscriberCount(topic);
   }

@@ -2,7 +2,7 @@
 // loop fans it out. Sockets whose queue is full are skipped and their route is told.
 
 import type { Audience, Connection, Loop } from '../net/types.ts';
-import { encodeFrame } from '../websocket/frame-encoder.ts';
+import { encodeFrame, encodeTextFrames } from '../websocket/frame-encoder.ts';
 import { OPCODE } from '../websocket/protocol.ts';
 import type { PublishResult, SendOptions } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
@@ -68,13 +68,23 @@ export class Topics {
     const topic = this.#topics.get(name);
     if (topic === undefined) return NOBODY;
     const isBinary = options.binary ?? typeof data !== 'string';
-    const frame = encodeFrame(isBinary ? OPCODE.binary : OPCODE.text, data);
+    return this.#write(name, topic, encodeFrame(isBinary ? OPCODE.binary : OPCODE.text, data));
+  }
+
+  /** Writes several text frames at once: a subscriber gets all of them, in order, or is skipped. */
+  publishAll(name: string, texts: readonly string[]): PublishResult {
+    const topic = this.#topics.get(name);
+    if (topic === undefined || texts.length === 0) return NOBODY;
+    return this.#write(name, topic, encodeTextFrames(texts));
+  }
+
+  #write(name: string, topic: Topic, frames: Buffer): PublishResult {
     // What was sent to a subscriber before must arrive before.
     this.#runs.flushAll();
     const subscribers = this.subscriberCount(name);
     let sent = 0;
     for (const [queueBytesMax, audience] of topic.audiences) {
-      sent += audience.write(frame, queueBytesMax, topic.skipped);
+      sent += audience.write(frames, queueBytesMax, topic.skipped);
     }
     return { subscribers, dropped: subscribers - sent };
   }

@@ -165,6 +165,11 @@ export interface Server {
   route(method: string, path: string, handler: RouteHandler): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
   publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult;
+  /**
+   * Several text messages in one write, in order: a subscriber gets all of them, or is skipped and
+   * its route's `dropped` is called once.
+   */
+  publishAll(topic: string, texts: readonly string[]): PublishResult;
   subscriberCount(topic: string): number;
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   readonly port: number;

@@ -63,6 +63,24 @@ export function encodeFrame(opcode: number, data: string | Uint8Array): Buffer {
   return frame;
 }
 
+/** Text frames one after the other in memory of their own, for many connections at once. */
+export function encodeTextFrames(texts: readonly string[]): Buffer {
+  let total = 0;
+  for (const text of texts) {
+    const length = Buffer.byteLength(text);
+    total += headerLength(length) + length;
+  }
+  const frames = Buffer.allocUnsafe(total);
+  let at = 0;
+  for (const text of texts) {
+    const length = Buffer.byteLength(text);
+    at = writeHeader(frames, at, OPCODE.text, length);
+    writeText(frames, at, text, length);
+    at += length;
+  }
+  return frames;
+}
+
 /** The payload of a close frame. @param code 1005 makes an empty one */
 export function encodeClosePayload(code: number, reason: string): Buffer {
   if (code === CLOSE_CODE.noStatus) return Buffer.alloc(0);

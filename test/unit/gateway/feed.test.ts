@@ -25,9 +25,11 @@ class World {
     this.socket = new FakeSocket(options);
     for (let seq = 1; seq <= (options.events ?? 0); seq++) this.log.push(recordOf(seq));
     this.hub = new Hub(
-      (topic, text) => {
+      (topic, texts) => {
         if (!this.socket.topics.has(topic)) return;
-        if (this.socket.send(text) === 'dropped') this.feed.fellBehind();
+        for (const text of texts) {
+          if (this.socket.send(text) === 'dropped') this.feed.fellBehind();
+        }
       },
       this.log.length,
       () => this.now,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { Hub } from '../../../lib/gateway/hub.ts';
+import { CHUNK_CHARS_MAX, Hub } from '../../../lib/gateway/hub.ts';
 import { Scope } from '../../../lib/gateway/scope.ts';
 import type { JournalRecord } from '../../../lib/journal/types.ts';
 
-function recordOf(seq: number, page = '100', internal = false): JournalRecord {
+function recordOf(seq: number, page = '100', internal = false, data = '{}'): JournalRecord {
   const conversation = `messenger/${page}/7`;
   const kind = internal ? 'message.sending' : 'message.received';
-  return { seq, prev: 0, at: 1, conversation, kind, data: '{}', fences: false, internal };
+  return { seq, prev: 0, at: 1, conversation, kind, data, fences: false, internal };
 }
 
 interface Published {
@@ -19,8 +19,10 @@ function start(position = 0): { hub: Hub; published: Published[]; time: { now: n
   const published: Published[] = [];
   const time = { now: 5 };
   const hub: Hub = new Hub(
-    (topic, text) => {
-      published.push({ topic, seq: JSON.parse(text).seq, position: hub.position });
+    (topic, texts) => {
+      for (const text of texts) {
+        published.push({ topic, seq: JSON.parse(text).seq, position: hub.position });
+      }
     },
     position,
     () => time.now,
@@ -54,12 +56,26 @@ describe('Hub', () => {
     expect(hub.position).toBe(1);
   });
 
-  test('stands before a record while it is being published', () => {
+  test('stands before what is being published: a socket gets all of it or none', () => {
     const { hub, published } = start();
     hub.join(all);
     hub.publish([recordOf(1), recordOf(2)]);
-    expect(published.map((entry) => entry.position)).toEqual([0, 1]);
+    expect(published.map((entry) => entry.position)).toEqual([0, 0]);
     expect(hub.position).toBe(2);
+  });
+
+  test.each([
+    [1, [0, 0, 2]],
+    [0, [0, 0, 2]],
+    [-1, [0, 0, 0]],
+  ])('publishes at most the bound at once, %i above it', (above, positions) => {
+    const { hub, published } = start();
+    hub.join(all);
+    const data = `{"a":"${'x'.repeat(CHUNK_CHARS_MAX + above - 2 - 8)}"}`;
+    hub.publish([recordOf(1), recordOf(2, '100', false, data), recordOf(3)]);
+    expect(published.map((entry) => entry.position)).toEqual(positions);
+    expect(published.map((entry) => entry.seq)).toEqual([1, 2, 3]);
+    expect(hub.position).toBe(3);
   });
 
   test('skips what it was started behind', () => {

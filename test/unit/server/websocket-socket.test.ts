@@ -212,6 +212,20 @@ describe('topics', () => {
     expect(describeServerFrames(connection.output)).toEqual(['close 1011']);
   });
 
+  test('several texts leave in one write: all of them, or none', () => {
+    const quick = connect();
+    const slow = connect();
+    quick.socket.subscribe('news');
+    slow.socket.subscribe('news');
+    slow.connection.pendingBytes = QUEUE;
+    const texts = ['a', 'ü 🙂', 'x'.repeat(200)];
+    expect(server.publishAll('news', texts)).toEqual({ subscribers: 2, dropped: 1 });
+    expect(describeServerFrames(quick.connection.output)).toEqual(texts.map((t) => `text ${t}`));
+    expect(quick.connection.writeCount).toBe(1);
+    expect(slow.connection.output).toHaveLength(0);
+    expect(server.publishAll('news', [])).toEqual({ subscribers: 0, dropped: 0 });
+  });
+
   test('nothing is published to a socket that is closing', () => {
     const { socket, connection } = connect();
     socket.subscribe('news');
