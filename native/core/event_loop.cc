@@ -15,6 +15,14 @@ namespace {
 constexpr uint32_t AlignUp(uint32_t value) {
   return (value + kReceiveAlignment - 1) & ~(kReceiveAlignment - 1);
 }
+
+/**
+ * Whether a read that returned `count` bytes may have left something: it was full, or the end or an
+ * error stood behind the data when `events` were taken. Whatever comes later is an edge of its own.
+ */
+constexpr bool MoreToRead(int64_t count, uint32_t events) {
+  return count == kReadBytesPerConnectionMax || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+}
 }  // namespace
 
 EventLoop::EventLoop(const SharedMemory& memory, bool poison)
@@ -84,9 +92,12 @@ void EventLoop::CloseListener(uint32_t index) {
 }
 
 void EventLoop::Wait() {
-  const int count = poller_.Wait(ready_.data(), kEventsPerWaitMax);
-  ready_next_ = 0;
-  ready_count_ = count > 0 ? static_cast<uint32_t>(count) : 0;
+  // An edge that is not collected yet would never be reported again.
+  if (ready_next_ == ready_count_) {
+    const int count = poller_.Wait(ready_.data(), kEventsPerWaitMax);
+    ready_next_ = 0;
+    ready_count_ = count > 0 ? static_cast<uint32_t>(count) : 0;
+  }
   const uint64_t now = NowMs();
   expired_.clear();
   expired_next_ = 0;
@@ -168,6 +179,7 @@ void EventLoop::CollectReady(const epoll_event& event) {
   if (connection == nullptr || connection->closed || connection->detached) return;
   if ((event.events & EPOLLOUT) != 0) SendQueue(connection);
   if (connection->closed || connection->broken != 0) return;
+  if ((event.events & EPOLLOUT) != 0 && !connection->queue.empty()) Rearm(connection);
   const bool hung_up = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
   if (!hung_up && (event.events & EPOLLIN) == 0) return;
   if (connection->read_ended) {
@@ -175,11 +187,11 @@ void EventLoop::CollectReady(const epoll_event& event) {
     const int error = SocketError(connection->fd.get());
     CloseNow(connection, error != 0 ? error : -ECONNRESET, false);
   } else if (connection->close_requested) {
-    Discard(connection);
+    Discard(connection, event.events);
   } else if (connection->paused) {
     if (hung_up) Detach(connection);
   } else {
-    Read(connection);
+    Read(connection, event.events);
   }
 }
 
@@ -215,12 +227,13 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
     PauseListener(&listeners_[index], index);
     return;
   }
-  const int error = poller_.Add(fd, EPOLLIN, MakeToken(connection->slot, connection->generation));
+  const uint32_t events = WantedEvents(*connection);
+  const int error = poller_.Add(fd, events, MakeToken(connection->slot, connection->generation));
   if (error != 0) {
     slots_.Release(connection);
     return;
   }
-  connection->armed_events = EPOLLIN;
+  connection->armed_events = events;
   connection->fd = std::move(owned);
   memory_.pending[connection->slot] = 0;
   PeerName name;
@@ -250,7 +263,7 @@ void EventLoop::ResumeListeners(uint64_t now_ms) {
   }
 }
 
-void EventLoop::Read(Connection* connection) {
+void EventLoop::Read(Connection* connection, uint32_t events) {
   const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
                                     kReadBytesPerConnectionMax);
   if (count > 0) {
@@ -258,6 +271,7 @@ void EventLoop::Read(Connection* connection) {
     PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
     receive_cursor_ =
         std::min(receive_origin_ + AlignUp(end - receive_origin_), memory_.receive_bytes);
+    if (MoreToRead(count, events)) Rearm(connection);
   } else if (count == 0) {
     connection->read_ended = true;
     PushEvent(*connection, kEventEnd, 0);
@@ -271,7 +285,7 @@ void EventLoop::Read(Connection* connection) {
   }
 }
 
-void EventLoop::Discard(Connection* connection) {
+void EventLoop::Discard(Connection* connection, uint32_t events) {
   const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
                                     kReadBytesPerConnectionMax);
   if (count > 0) {
@@ -279,7 +293,11 @@ void EventLoop::Discard(Connection* connection) {
     if (poison_) {
       std::memset(memory_.receive_slab + receive_cursor_, kPoisonByte, static_cast<size_t>(count));
     }
-    if (connection->linger_bytes > kLingerBytesMax) CloseNow(connection, 0, false);
+    if (connection->linger_bytes > kLingerBytesMax) {
+      CloseNow(connection, 0, false);
+    } else if (MoreToRead(count, events)) {
+      Rearm(connection);
+    }
   } else if (count == 0) {
     connection->read_ended = true;
     if (connection->fin_sent) {
@@ -309,7 +327,7 @@ void EventLoop::CollectDeferred(Connection* connection) {
   if (connection->broken != 0 && !connection->closed) {
     const bool reads =
         !connection->paused && !connection->read_ended && !connection->close_requested;
-    if (reads) Read(connection);
+    if (reads) Read(connection, 0);
     if (!connection->closed) CloseNow(connection, connection->broken, false);
     return;
   }

@@ -8,6 +8,11 @@
 //   `- again while HasMore()
 //
 // The caller runs the commit (crossing 2) between the last Delivered and the last Flush.
+// Connections are polled edge-triggered, listeners level-triggered. An edge is taken only to be
+// acted on: a short read has emptied the socket; after any other one Rearm has the kernel look
+// again, and so does every change of what we wait for (pause, resume, EPOLLOUT). Level-triggered,
+// the kernel would look at each socket twice per message.
+//
 // Close is a request: the descriptor goes in Flush, the record comes in the next Collect, the slot
 // is free after it was delivered.
 #pragma once
@@ -85,8 +90,8 @@ class EventLoop {
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
   void PauseListener(Listener* listener, uint32_t index);
   void ResumeListeners(uint64_t now_ms);
-  void Read(Connection* connection);
-  void Discard(Connection* connection);
+  void Read(Connection* connection, uint32_t events);
+  void Discard(Connection* connection, uint32_t events);
   void CollectExpired(uint32_t slot);
   void CollectDeferred(Connection* connection);
   void PushRecord(uint32_t slot, uint32_t generation, EventKind kind, uint32_t start, uint32_t end,
@@ -114,6 +119,7 @@ class EventLoop {
   void CloseNow(Connection* connection, int error, bool reset);
   void Defer(Connection* connection);
   void UpdateInterest(Connection* connection);
+  void Rearm(Connection* connection);
   void Detach(Connection* connection);
   void Reattach(Connection* connection);
   void SetPaused(Connection* connection, bool paused);

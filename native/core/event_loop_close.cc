@@ -67,7 +67,13 @@ void EventLoop::Defer(Connection* connection) {
 
 uint32_t EventLoop::WantedEvents(const Connection& connection) const {
   const bool reads = !connection.read_ended && (connection.close_requested || !connection.paused);
-  return (reads ? EPOLLIN : 0U) | (connection.queue.empty() ? 0U : EPOLLOUT);
+  return EPOLLET | (reads ? EPOLLIN | EPOLLRDHUP : 0U) | (connection.queue.empty() ? 0U : EPOLLOUT);
+}
+
+void EventLoop::Rearm(Connection* connection) {
+  const uint64_t token = MakeToken(connection->slot, connection->generation);
+  const int error = poller_.Modify(connection->fd.get(), connection->armed_events, token);
+  if (error != 0) Break(connection, error);
 }
 
 void EventLoop::UpdateInterest(Connection* connection) {
