@@ -29,6 +29,8 @@ struct AgentSocket {
 };
 
 struct Load {
+  explicit Load(const sluice::HmacKey& app_key) : key(app_key) {}
+
   int poller = -1;
   std::string path;
   std::string page;
@@ -221,7 +223,7 @@ int main(int argc, char** argv) {
   }
   const int port = std::atoi(argv[1]);
   const std::string secret = argv[6];
-  Load load{.key = sluice::HmacKey(reinterpret_cast<const uint8_t*>(secret.data()), secret.size())};
+  Load load(sluice::HmacKey(reinterpret_cast<const uint8_t*>(secret.data()), secret.size()));
   load.poller = epoll_create1(EPOLL_CLOEXEC);
   load.path = argv[2];
   load.page = argv[7];
