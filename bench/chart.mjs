@@ -3,7 +3,7 @@
 const WIDTH = 860;
 const ROW = 34;
 const LEFT = 420;
-const RIGHT = 40;
+const RIGHT = 70;
 
 const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
@@ -23,7 +23,7 @@ export function chart(tables) {
     return `<text x="${LEFT - 10}" y="${y + 13}" text-anchor="end">${escape(`${row.what} / ${row.rival}`)}</text>
 <rect x="${LEFT}" y="${y}" width="${Math.max(1, x(row.ratio) - LEFT)}" height="18" rx="3" fill="${met ? '#2563eb' : '#94a3b8'}"/>
 <line x1="${x(row.low)}" x2="${x(row.high)}" y1="${y + 9}" y2="${y + 9}" stroke="#0f172a" stroke-width="2"/>${tick}
-<text x="${x(row.high) + 6}" y="${y + 13}" font-weight="600">${row.ratio.toFixed(2)}</text>`;
+<text x="${x(Math.max(row.high, row.target ?? 0)) + 6}" y="${y + 13}" font-weight="600">${row.ratio.toFixed(2)}</text>`;
   });
   const one = x(1);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#0f172a">
