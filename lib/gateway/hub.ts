@@ -1,6 +1,6 @@
-// Live fan-out: sessions that see the same Pages form a group; a record's frame is built once, and what a
-// commit owes to a group is published at once. Who falls behind leaves its group and reads the journal instead (feed.ts).
-// Knows no protocol beyond the frames, and no journal.
+// Live fan-out: sessions that see the same Pages form a group; a record's frame is built once, and
+// what a commit owes to a group is published at once. Who falls behind leaves its group and reads the
+// journal instead (feed.ts). Knows no protocol beyond the frames, and no journal.
 
 import { pageOf } from '../base/ids.ts';
 import type { JournalRecord } from '../journal/types.ts';
