@@ -17,11 +17,13 @@ constexpr uint32_t AlignUp(uint32_t value) {
 }
 
 /**
- * Whether a read that returned `count` bytes may have left something: it was full, or the end or an
- * error stood behind the data when `events` were taken. Whatever comes later is an edge of its own.
+ * Whether a read that returned `count` bytes may have left something: it was full, or when `events`
+ * were taken the end, an error, or an urgent byte (a read stops there) stood behind the data.
+ * Whatever comes later is an edge of its own.
  */
 constexpr bool MoreToRead(int64_t count, uint32_t events) {
-  return count == kReadBytesPerConnectionMax || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  return count == kReadBytesPerConnectionMax ||
+         (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
 }
 }  // namespace
 

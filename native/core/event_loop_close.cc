@@ -67,7 +67,8 @@ void EventLoop::Defer(Connection* connection) {
 
 uint32_t EventLoop::WantedEvents(const Connection& connection) const {
   const bool reads = !connection.read_ended && (connection.close_requested || !connection.paused);
-  return EPOLLET | (reads ? EPOLLIN | EPOLLRDHUP : 0U) | (connection.queue.empty() ? 0U : EPOLLOUT);
+  return EPOLLET | (reads ? EPOLLIN | EPOLLRDHUP | EPOLLPRI : 0U) |
+         (connection.queue.empty() ? 0U : EPOLLOUT);
 }
 
 void EventLoop::Rearm(Connection* connection) {

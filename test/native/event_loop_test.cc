@@ -469,6 +469,68 @@ TEST_F(EventLoopTest, APausedConnectionThatIsResetIsTakenOutOfThePoller) {
   EXPECT_EQ(records.back().value, -ECONNRESET);
 }
 
+// Edge-triggered: what one event may hide behind the bytes that it reports.
+
+TEST_F(EventLoopTest, TheEndBehindBytesOfTheSameEdgeIsSeen) {
+  const int client = Connect();
+  (void)Accept();
+  ASSERT_EQ(::write(client, "last", 4), 4);
+  (void)::shutdown(client, SHUT_WR);
+  std::string kinds;
+  while (kinds.size() < 2) {
+    const std::vector<Record> records = Turn();
+    ASSERT_FALSE(records.empty()) << "after " << kinds;
+    for (const Record& record : records) kinds += record.kind == kEventData ? 'd' : 'e';
+  }
+  EXPECT_EQ(kinds, "de");
+}
+
+TEST_F(EventLoopTest, BytesBehindAnUrgentOneAreSeen) {
+  const int client = Connect();
+  (void)Accept();
+  ASSERT_EQ(::send(client, "before", 6, 0), 6);
+  ASSERT_EQ(::send(client, "!", 1, MSG_OOB), 1);
+  ASSERT_EQ(::send(client, "behind", 6, 0), 6);
+  std::string bytes;
+  while (bytes.size() < 12) {
+    const std::vector<Record> records = Turn();
+    ASSERT_FALSE(records.empty()) << "after " << bytes;
+    for (const Record& record : records) bytes += record.bytes;
+  }
+  EXPECT_EQ(bytes, "beforebehind");
+  ASSERT_EQ(::send(client, "!", 1, MSG_OOB), 1);
+  pollfd readable{loop_->fd(), POLLIN, 0};
+  int wakes = 0;
+  for (; ::poll(&readable, 1, 20) == 1 && wakes < 10; ++wakes) EXPECT_TRUE(Turn().empty());
+  EXPECT_LT(wakes, 3) << "an urgent byte with nothing behind it keeps firing";
+}
+
+TEST_F(EventLoopTest, BytesThatAPauseHasPassedOverComeAfterResume) {
+  const int client = Connect();
+  const Record open = Accept();
+  ASSERT_EQ(::write(client, "kept", 4), 4);
+  pollfd readable{loop_->fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&readable, 1, 1000), 1);
+  loop_->Wait();
+  PutRecord(kSendPause, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_TRUE(Collect().empty());
+  PutRecord(kSendResume, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_EQ(Turn().at(0).bytes, "kept");
+}
+
+TEST_F(EventLoopTest, AWaitBeforeEverythingIsCollectedLosesNothing) {
+  const int first = Connect();
+  (void)Accept();
+  ASSERT_EQ(::write(first, "a", 1), 1);
+  pollfd readable{loop_->fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&readable, 1, 1000), 1);
+  loop_->Wait();
+  loop_->Wait();
+  EXPECT_EQ(Collect().at(0).bytes, "a");
+}
+
 TEST_F(EventLoopTest, DeliveredBytesAreOverwritten) {
   const int client = Connect();
   (void)Accept();
