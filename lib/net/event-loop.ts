@@ -59,6 +59,19 @@ function reportUncaught(error: unknown): void {
 
 const ignore = (): void => undefined;
 
+/** Each loop needs a turn at exit: many loops are no leak, so none of them counts as one. */
+function addExitListener(listener: () => void): void {
+  const listenersMax = process.getMaxListeners();
+  if (listenersMax > 0) process.setMaxListeners(listenersMax + 1);
+  process.on('exit', listener);
+}
+
+function removeExitListener(listener: () => void): void {
+  const listenersMax = process.getMaxListeners();
+  if (listenersMax > 1) process.setMaxListeners(listenersMax - 1);
+  process.off('exit', listener);
+}
+
 /** Owns a connection until the listener's callback has named its owner. */
 const UNOWNED: ConnectionOwner = {
   onData: ignore,
@@ -108,7 +121,7 @@ export class EventLoop implements Loop {
       },
     );
     buffer.attach(this.#native);
-    process.on('exit', this.#onExit);
+    addExitListener(this.#onExit);
   }
 
   get sendSlab(): Buffer {
@@ -188,7 +201,7 @@ export class EventLoop implements Loop {
   }
 
   #release(): void {
-    process.off('exit', this.#onExit);
+    removeExitListener(this.#onExit);
     this.#flushNow();
     this.#native.close();
   }

@@ -37,7 +37,7 @@ export interface ConnectionOwner {
  * number return -EBADF and the others do nothing.
  */
 export interface Connection {
-  /** generation * 2^20 + slot: never repeats within a process's life. */
+  /** generation * 2^20 + slot: never repeats in its loop's life; other loops give the same ids. */
   readonly id: number;
   owner: ConnectionOwner;
   readonly remoteAddress: string;

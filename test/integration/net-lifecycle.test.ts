@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ERROR_NAMES } from '../../lib/native/error-names.ts';
 import { HIGH_WATER_BYTES, WHEEL_TICK_MS } from '../../lib/native/layout.ts';
+import { createLoop } from '../../lib/net/event-loop.ts';
 import type { Connection } from '../../lib/net/types.ts';
 import { type Handlers, NetHarness } from '../support/net-harness.ts';
 
@@ -309,4 +310,19 @@ describe('backpressure', () => {
     expect(client.receivedBytes).toBe(bytes);
     await harness.untilLogged('close 0');
   });
+});
+
+test('many loops at once are not taken for a leak of exit listeners', async () => {
+  start();
+  const warnings: Error[] = [];
+  const warned = (warning: Error): unknown => warnings.push(warning);
+  const before = [process.getMaxListeners(), process.listenerCount('exit')];
+  process.on('warning', warned);
+  const loops = Array.from({ length: 15 }, createLoop);
+  // A warning comes in a next tick.
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all(loops.map((loop) => loop.close()));
+  process.off('warning', warned);
+  expect(warnings).toEqual([]);
+  expect([process.getMaxListeners(), process.listenerCount('exit')]).toEqual(before);
 });
