@@ -1,5 +1,6 @@
 // Which path leads where, on every listening address of the gateway.
 
+import { createSignatureVerifier, nativeMac } from '../messenger/signature.ts';
 import { parseWebhook } from '../messenger/webhook.ts';
 import type { Server } from '../server/types.ts';
 import { createAgentRoute } from './agent-route.ts';
@@ -7,7 +8,6 @@ import { addConsoleRoutes, type ConsoleFiles } from './console-route.ts';
 import type { GatewayCore } from './gateway-core.ts';
 import { addRestRoutes } from './rest.ts';
 import type { GatewaySettings } from './settings.ts';
-import { createWebhookSignature } from './signature.ts';
 import { WebhookRoute } from './webhook-route.ts';
 
 /** Adds all routes; call before listen(). */
@@ -48,7 +48,7 @@ function createWebhook(core: GatewayCore, settings: GatewaySettings): WebhookRou
     bodyBytesMax: settings.limits.bodyBytes,
     bodyBytesTotalMax: settings.limits.bodyBytesTotal,
     pageIds: pages.map((page) => page.id),
-    signature: createWebhookSignature(appSecrets),
+    signature: createSignatureVerifier(appSecrets, nativeMac),
     parse: parseWebhook,
     journal,
     clock,

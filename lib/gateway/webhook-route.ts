@@ -10,12 +10,12 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { isSluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Appended, Journal, NewRecord } from '../journal/types.ts';
+import { parseSignatureHeader, type SignatureVerifier } from '../messenger/signature.ts';
 import type { MessengerEvent, ParsedWebhook } from '../messenger/types.ts';
 import { answerVerification } from '../messenger/verification.ts';
 import type { ServerRequest, ServerResponse } from '../server/types.ts';
 import { RETRY_AFTER_SECONDS, WEBHOOK_ANSWER_MAX_MS, WEBHOOK_SWEEP_MS } from './limits.ts';
 import { type ProblemCode, sendProblem } from './problem.ts';
-import type { WebhookSignature } from './signature.ts';
 import type { GatewayCounters } from './stats.ts';
 import { toRecord } from './to-record.ts';
 import { WaitingPosts } from './waiting-posts.ts';
@@ -28,7 +28,7 @@ export interface WebhookRouteOptions {
   readonly bodyBytesMax: number;
   readonly bodyBytesTotalMax: number;
   readonly pageIds: readonly string[];
-  readonly signature: WebhookSignature;
+  readonly signature: SignatureVerifier;
   /** undefined: not JSON. */
   readonly parse: (body: Buffer) => ParsedWebhook | undefined;
   readonly journal: Pick<Journal, 'append'>;
@@ -74,8 +74,8 @@ export class WebhookRoute {
 
   /** POST: events. */
   handlePost(request: ServerRequest, response: ServerResponse): void {
-    const { signature, bodyBytesMax, bodyBytesTotalMax } = this.#options;
-    const digest = signature.read(request.header('x-hub-signature-256'));
+    const { bodyBytesMax, bodyBytesTotalMax } = this.#options;
+    const digest = parseSignatureHeader(request.header('x-hub-signature-256'));
     if (digest === undefined) {
       this.#refuse(response, 'unauthorized', 'The signature is missing or malformed.');
       return;
@@ -106,7 +106,7 @@ export class WebhookRoute {
 
   #receive(body: Buffer, digest: string, response: ServerResponse): void {
     const { signature, parse, counters, clock } = this.#options;
-    if (!signature.verify(body, digest)) {
+    if (!signature.verifyDigest(body, digest)) {
       this.#refuse(response, 'unauthorized', 'The signature does not fit the body.');
       return;
     }

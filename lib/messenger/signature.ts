@@ -11,6 +11,8 @@ export interface SignatureVerifier {
    * @param header value of X-Hub-Signature-256; undefined, or of another form, is never valid
    */
   verify(body: Uint8Array, header: string | undefined): boolean;
+  /** The same with what parseSignatureHeader() made of the header before the body came. */
+  verifyDigest(body: Uint8Array, digest: string): boolean;
 }
 
 /** One secret, ready to check. */
@@ -61,12 +63,15 @@ export function createSignatureVerifier(
     throw new RangeError('A signature verifier needs at least one secret, and none may be empty.');
   }
   const keys = secrets.map(mac);
+  const verifyDigest = (body: Uint8Array, digest: string): boolean => {
+    for (const key of keys) if (key.verify(body, digest)) return true;
+    return false;
+  };
   return {
+    verifyDigest,
     verify(body, header) {
-      const hex = parseSignatureHeader(header);
-      if (hex === undefined) return false;
-      for (const key of keys) if (key.verify(body, hex)) return true;
-      return false;
+      const digest = parseSignatureHeader(header);
+      return digest !== undefined && verifyDigest(body, digest);
     },
   };
 }
