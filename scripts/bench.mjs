@@ -10,7 +10,7 @@ import { writeReport } from '../bench/report.mjs';
 import { build } from './build.mjs';
 import { root, run } from './project.mjs';
 
-const PROGRAMS = ['echo_load', 'relay_load', 'floor'];
+const PROGRAMS = ['echo_load', 'http_load', 'relay_load', 'floor'];
 const SHARED = ['native/core/sha256.cc'];
 
 function buildPrograms() {
