@@ -141,3 +141,30 @@ export async function compare(a, b, { pairs = 20, sliceMs = 1000, unit = 'messag
   });
   return { a: summary(samples.a), b: summary(samples.b), ratio: median(ratios), low, high, pairs };
 }
+
+/**
+ * The same with both servers started anew several times. The ratio is the median of the starts' ratios
+ * and the interval is that of the starts, because what differs between two equal servers is mostly
+ * how each of them was started.
+ * @param startA () => a side with stop(), and the same for b
+ * @param options starts, and those of compare(), of which `pairs` are shared out
+ */
+export async function compareStarts(startA, startB, { starts = 5, pairs = 20, ...options } = {}) {
+  const pairsPerStart = Math.max(2, Math.round(pairs / starts));
+  const results = [];
+  for (let i = 0; i < starts; i++) {
+    const a = await startA();
+    const b = await startB();
+    results.push(await compare(a, b, { ...options, pairs: pairsPerStart }));
+    await a.stop();
+    await b.stop();
+  }
+  const middle = (side) =>
+    Object.fromEntries(
+      ['perCpu', 'perSecond', 'busy'].map((key) => [key, median(results.map((r) => r[side][key]))]),
+    );
+  const ratios = results.map((result) => result.ratio);
+  const [low, high] = interval(ratios);
+  const total = pairsPerStart * starts;
+  return { a: middle('a'), b: middle('b'), ratio: median(ratios), low, high, pairs: total };
+}

@@ -45,7 +45,7 @@ const wants = (name) => only === undefined || only.includes(name);
 
 build();
 buildPrograms();
-const options = { pairs: quick ? 4 : 20, sliceMs: 1000 };
+const options = { pairs: quick ? 4 : 20, starts: quick ? 2 : 5, sliceMs: 1000 };
 const tables = [];
 if (wants('echo')) tables.push(...(await echoTables(options)));
 if (wants('relay')) tables.push(...(await relayTables(options)));
