@@ -1,7 +1,13 @@
 {
+  'variables': {
+    'sanitize%': '',
+    # The second addon needs headers that some distributions leave out; the first never does.
+    'has_codec_headers%': '<!(node native/codec-headers.cjs "<(node_root_dir)")',
+  },
   'targets': [
     {
       'target_name': 'sluice',
+      'includes': ['native/flags.gypi'],
       'sources': [
         'native/core/event_loop.cc',
         'native/core/event_loop_close.cc',
@@ -21,17 +27,22 @@
         'native/binding/js_call.cc',
         'native/binding/loop_wrap.cc',
         'native/binding/loop_wrap_js.cc',
-      ],
-      'defines': ['NAPI_VERSION=8'],
-      'cflags': ['-O3', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
-      'cflags_cc': ['-std=gnu++20', '-fno-exceptions', '-fno-rtti'],
-      'variables': { 'sanitize%': '' },
-      'conditions': [
-        ['sanitize != ""', {
-          'cflags': ['-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-g', '-O1'],
-          'ldflags': ['-fsanitize=<(sanitize)'],
-        }],
+        'native/binding/symbols_js.cc',
       ],
     },
+  ],
+  'conditions': [
+    ['has_codec_headers == 1', {
+      'targets': [
+        {
+          'target_name': 'sluice_codec',
+          'includes': ['native/flags.gypi'],
+          'sources': [
+            'native/binding/arguments.cc',
+            'native/binding/codec_addon.cc',
+          ],
+        },
+      ],
+    }],
   ],
 }

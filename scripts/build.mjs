@@ -1,29 +1,41 @@
-// Builds what is not up to date: the addon (node-gyp), the TypeScript (tsc), the pages (vite).
+// Builds what is not up to date: the addons (node-gyp), the TypeScript (tsc), the pages (vite).
 // `npm run build`, and the first step of `npm start` and `npm test`.
 
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { missingHeaders } from '../native/codec-headers.cjs';
 import { bin, contentHash, ensureInstalled, isFresh, root, run, stamp } from './project.mjs';
+
+const nodePrefix = dirname(dirname(process.execPath));
 
 /** Node's own headers beside the binary; node-gyp would otherwise want to download them. */
 function headerOptions() {
-  const prefix = dirname(dirname(process.execPath));
-  return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+  const header = join(nodePrefix, 'include', 'node', 'node_api.h');
+  return existsSync(header) ? [`--nodedir=${nodePrefix}`] : [];
 }
 
-function buildAddon() {
+/** binding.gyp leaves the second addon out where its headers are missing. */
+function addonFiles() {
+  const names = ['sluice'];
+  const missing = headerOptions().length > 0 ? missingHeaders(nodePrefix) : [];
+  if (missing.length === 0) names.push('sluice_codec');
+  return names.map((name) => `build/Release/${name}.node`);
+}
+
+function buildAddons() {
+  const files = addonFiles();
   const hash = contentHash(
     ['native', 'binding.gyp'],
-    `${process.arch} ${process.versions.modules}`,
+    `${process.arch} ${process.versions.modules} ${files.length}`,
   );
-  if (isFresh('addon', hash, ['build/Release/sluice.node'])) return;
-  console.log('sluice: building the native addon');
+  if (isFresh('addon', hash, files)) return;
+  console.log('sluice: building the native addons');
   const configured = existsSync(join(root, 'build', 'Makefile'));
   const steps = configured ? [['configure'], ['build']] : [['rebuild']];
   for (const step of steps) {
     run(bin('node-gyp'), [...step, '--release', '--loglevel=error', ...headerOptions()], {
       quiet: true,
-      failure: 'the addon could not be built: python3, make and g++ (12 or newer) are needed',
+      failure: 'the addons could not be built: python3, make and g++ (12 or newer) are needed',
     });
   }
   stamp('addon', hash);
@@ -55,7 +67,7 @@ function buildConsole() {
 
 export function build() {
   ensureInstalled();
-  buildAddon();
+  buildAddons();
   buildTypeScript();
   buildConsole();
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer beside the normal build,
-// proves with nm that the instrumentation is in, and runs the tests of lib/net on it. To be run
+// Builds both addons with AddressSanitizer and UndefinedBehaviorSanitizer beside the normal build,
+// proves with nm that the instrumentation is in, and runs the tests of lib/net and of the codecs on them. To be run
 // inside an npm script: node-gyp finds Node's headers through npm's configuration.
 //   npm run test:asan [-- vitest filters]
 
@@ -13,10 +13,11 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** A copy of the sources: node-gyp always builds into the folder of its binding.gyp. */
 const FOLDER = join(ROOT, 'build-asan');
 const ADDON = join(FOLDER, 'build/Release/sluice.node');
+const CODEC = join(FOLDER, 'build/Release/sluice_codec.node');
 /** `-Dsanitize=…` is silently ignored by node-gyp; gyp variables are passed as long options. */
 const SANITIZE = '--sanitize=address,undefined';
 const PROOFS = ['__asan_report_load', '__ubsan_handle'];
-const TESTS = ['test/integration/net-'];
+const TESTS = ['test/integration/net-', 'test/integration/codec-'];
 
 function fail(message) {
   console.error(message);
@@ -46,8 +47,8 @@ function newest(path) {
 }
 
 function isFresh() {
-  if (!existsSync(ADDON)) return false;
-  const built = statSync(ADDON).mtimeMs;
+  if (!existsSync(ADDON) || !existsSync(CODEC)) return false;
+  const built = Math.min(statSync(ADDON).mtimeMs, statSync(CODEC).mtimeMs);
   return [join(ROOT, 'native'), join(ROOT, 'binding.gyp')].every((path) => newest(path) < built);
 }
 
@@ -69,15 +70,15 @@ function build() {
   for (const step of verb) run(process.execPath, [gyp, step, '--silent', ...places, SANITIZE]);
 }
 
-function prove() {
-  const symbols = capture('nm', ['--dynamic', '--undefined-only', ADDON]);
+function prove(addon) {
+  const symbols = capture('nm', ['--dynamic', '--undefined-only', addon]);
   const missing = PROOFS.filter((proof) => !symbols.includes(proof));
-  if (missing.length > 0) fail(`The addon is not instrumented: no ${missing.join(', no ')} in it.`);
+  if (missing.length > 0) fail(`${addon} is not instrumented: no ${missing.join(', no ')} in it.`);
 }
 
 function main() {
   if (!isFresh()) build();
-  prove();
+  for (const addon of [ADDON, CODEC]) prove(addon);
   const libraries = ['libasan.so', 'libubsan.so'].map((name) =>
     capture('g++', [`-print-file-name=${name}`]),
   );
@@ -87,6 +88,7 @@ function main() {
   run(process.execPath, [vitest, ...args], {
     LD_PRELOAD: libraries.join(':'),
     SLUICE_ADDON: ADDON,
+    SLUICE_CODEC: CODEC,
     // V8 never frees everything at exit, and worker threads end without running destructors.
     ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

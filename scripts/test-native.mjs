@@ -12,6 +12,10 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SOURCE_FOLDERS = ['native/core', 'test/native'];
 const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'clock_gettime'];
+const HEADERS = [
+  ['gtest/gtest.h', 'libgtest-dev'],
+  ['zlib.h', 'zlib1g-dev'],
+];
 const SANITIZED = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer';
 const VARIANTS = { plain: '-O2', sanitized: `-O1 -g ${SANITIZED}` };
 
@@ -33,7 +37,7 @@ function makefile(flags) {
     'CXX ?= g++',
     `FLAGS = -std=gnu++20 -Wall -Wextra -Werror -fno-rtti ${flags}`,
     `native-tests: ${objects.join(' ')}`,
-    `\t$(CXX) $(FLAGS) -o $@ $^ ${wraps} -lgtest -lgtest_main -lpthread`,
+    `\t$(CXX) $(FLAGS) -o $@ $^ ${wraps} -lgtest -lgtest_main -lpthread -lz`,
   ];
   for (const [i, file] of files.entries()) {
     lines.push(`${objects[i]}: ${join(ROOT, file)}`, '\t$(CXX) $(FLAGS) -MMD -c -o $@ $<');
@@ -61,8 +65,9 @@ function build(variant) {
 }
 
 function main() {
-  if (!existsSync('/usr/include/gtest/gtest.h')) {
-    console.error('GoogleTest is missing: install the Debian package libgtest-dev.');
+  for (const [header, name] of HEADERS) {
+    if (existsSync(join('/usr/include', header))) continue;
+    console.error(`${header} is missing: install the Debian package ${name}.`);
     process.exit(1);
   }
   const chosen = process.argv.find((text) => text.startsWith('--variant='))?.slice(10);

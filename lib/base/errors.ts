@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   ERR_CLOSED: 'The object is closed.',
   ERR_SYSTEM: 'The operating system refused a call; errno and syscall say which.',
   ERR_NATIVE_MISSING: 'The native addon could not be loaded.',
+  ERR_CODEC_MISSING: 'The addon for TLS and permessage-deflate could not be loaded.',
   ERR_CONFIG: 'The configuration is not valid.',
   ERR_JOURNAL_UNAVAILABLE: 'The journal cannot take records now; nothing was stored.',
   ERR_JOURNAL_FATAL: 'The journal can no longer vouch for what it wrote; the process must end.',

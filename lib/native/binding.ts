@@ -43,4 +43,11 @@ export interface NativeBinding {
   ) => NativeLoop;
   readonly HmacKey: new (secret: Uint8Array) => NativeHmacKey;
   unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
+  /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
+  missingSymbols(names: readonly string[]): string[];
+}
+
+/** The second addon: what stands on the zlib and OpenSSL that Node exports. */
+export interface CodecBinding {
+  readonly zlibVersion: string;
 }

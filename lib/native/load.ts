@@ -1,12 +1,9 @@
 // Finds and loads the addon: build/Release of this package, else a prebuilt binary, or the file that
 // SLUICE_ADDON names (the sanitized build of the tests).
 
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../base/errors.ts';
+import { PACKAGE_ROOT, requireAddon } from './addon-file.ts';
 import type { NativeBinding } from './binding.ts';
-
-const PACKAGE_ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 let loaded: NativeBinding | undefined;
 
@@ -24,11 +21,8 @@ export function loadNative(): NativeBinding {
  * @param file a .node file; without it, build/Release and prebuilds/ below `root` are searched
  */
 export function loadFrom(file: string | undefined, root: string): NativeBinding {
-  const require = createRequire(import.meta.url);
   try {
-    if (file !== undefined && file !== '') return require(file) as NativeBinding;
-    const load = require('node-gyp-build') as (directory: string) => NativeBinding;
-    return load(root);
+    return requireAddon(file, 'sluice', root) as NativeBinding;
   } catch (cause) {
     const place = file === undefined || file === '' ? root : file;
     throw new SluiceError(

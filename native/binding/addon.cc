@@ -7,6 +7,7 @@
 #include "../core/shared_memory.h"
 #include "bytes_js.h"
 #include "loop_wrap.h"
+#include "symbols_js.h"
 
 namespace sluice {
 
@@ -73,17 +74,22 @@ bool ExportErrorNames(napi_env env, napi_value exports) {
   return napi_set_named_property(env, exports, "errorNames", names) == napi_ok;
 }
 
+bool ExportFunction(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function;
+  return napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) ==
+             napi_ok &&
+         napi_set_named_property(env, exports, name, function) == napi_ok;
+}
+
 }  // namespace
 
 napi_value Initialize(napi_env env, napi_value exports) {
-  napi_value unmask;
   const napi_value loop = LoopWrap::Define(env);
   const napi_value hmac = DefineHmacKey(env);
   const bool complete = loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
                         ExportErrorNames(env, exports) &&
-                        napi_create_function(env, "unmask", NAPI_AUTO_LENGTH, JsUnmask, nullptr,
-                                             &unmask) == napi_ok &&
-                        napi_set_named_property(env, exports, "unmask", unmask) == napi_ok &&
+                        ExportFunction(env, exports, "unmask", JsUnmask) &&
+                        ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
                         napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
                         napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
