@@ -20,6 +20,8 @@ export interface NativeLoop {
   flush(): void;
   /** Listeners plus connections whose close was not delivered yet. */
   openCount(): number;
+  /** Puts a connection's bytes so far into the header. @returns false when it is gone */
+  readCounters(slot: number, generation: number): boolean;
   /** Releases everything; dispatch(CALL_CLOSED) is the last call. */
   close(): void;
 }

@@ -16,7 +16,10 @@ export const SEND_RECORDS_MAX = 16 * 1024;
 export const FANOUT_SLOTS_MAX = 256 * 1024;
 /** No connection may owe more than this; writes beyond it are refused with -ENOBUFS. */
 export const PENDING_BYTES_MAX = 256 * 1024 * 1024;
-/** onDrain comes when pending bytes fall below the low mark after having reached the high one. */
+/**
+ * onDrain comes when pending bytes fall below the low mark after having reached the high one. The
+ * marks of a connection until setMarks().
+ */
 export const HIGH_WATER_BYTES = 64 * 1024;
 export const LOW_WATER_BYTES = 16 * 1024;
 export const BACKLOG_MAX = 65_535;
@@ -25,7 +28,7 @@ export const WHEEL_TICK_MS = 32;
 /** How long input is discarded after close() before the descriptor goes. */
 export const LINGER_MS = 2000;
 
-export const HEADER_WORDS = 16;
+export const HEADER_WORDS = 32;
 export const HEADER_RECEIVE_COUNT = 0;
 export const HEADER_SEND_COUNT = 1;
 export const HEADER_SEND_CURSOR = 2;
@@ -33,6 +36,14 @@ export const HEADER_FANOUT_CURSOR = 3;
 export const HEADER_WANTS = 4;
 export const HEADER_FLUSH_COUNT = 5;
 export const HEADER_SEND_CALLS = 6;
+export const HEADER_QUEUED_CONNECTIONS = 7;
+/** From here on two words each, the lower half first. */
+export const HEADER_QUEUED_BYTES = 8;
+export const HEADER_SENT_BYTES = 10;
+export const HEADER_RECEIVED_BYTES = 12;
+/** What readCounters() was asked for. */
+export const HEADER_ONE_SENT_BYTES = 14;
+export const HEADER_ONE_RECEIVED_BYTES = 16;
 
 export const WANT_COMMIT = 1;
 export const WANT_BEFORE_FLUSH = 2;
@@ -58,6 +69,8 @@ export const SEND_DROP = 6;
 export const SEND_PAUSE = 7;
 export const SEND_RESUME = 8;
 export const SEND_DEADLINE = 9;
+export const SEND_MARKS = 10;
+export const SEND_NOTICE = 11;
 
 export const CALL_DELIVER = 1;
 export const CALL_COMMIT = 2;
@@ -90,6 +103,12 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   headerWants: HEADER_WANTS,
   headerFlushCount: HEADER_FLUSH_COUNT,
   headerSendCalls: HEADER_SEND_CALLS,
+  headerQueuedConnections: HEADER_QUEUED_CONNECTIONS,
+  headerQueuedBytes: HEADER_QUEUED_BYTES,
+  headerSentBytes: HEADER_SENT_BYTES,
+  headerReceivedBytes: HEADER_RECEIVED_BYTES,
+  headerOneSentBytes: HEADER_ONE_SENT_BYTES,
+  headerOneReceivedBytes: HEADER_ONE_RECEIVED_BYTES,
   wantCommit: WANT_COMMIT,
   wantBeforeFlush: WANT_BEFORE_FLUSH,
   eventOpen: EVENT_OPEN,
@@ -108,6 +127,8 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   sendPause: SEND_PAUSE,
   sendResume: SEND_RESUME,
   sendDeadline: SEND_DEADLINE,
+  sendMarks: SEND_MARKS,
+  sendNotice: SEND_NOTICE,
   callDeliver: CALL_DELIVER,
   callCommit: CALL_COMMIT,
   callBeforeFlush: CALL_BEFORE_FLUSH,

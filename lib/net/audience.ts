@@ -4,7 +4,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { FANOUT_SLOTS_MAX, PENDING_BYTES_MAX } from '../native/layout.ts';
 import { ConnectionState, SocketConnection } from './connection.ts';
-import type { SendBuffer } from './send-buffer.ts';
+import { type SendBuffer, WRITABLE } from './send-buffer.ts';
 import type { Audience, Connection } from './types.ts';
 
 export class SocketAudience implements Audience {
@@ -63,13 +63,19 @@ export class SocketAudience implements Audience {
     bytes: Uint8Array,
     pendingBytesMax: number,
     skipped?: (connection: Connection) => void,
+    except?: Connection,
   ): number {
     const slow: SocketConnection[] = [];
     let sent = 0;
+    const { writable } = this.#buffer;
+    const exceptSlot = except instanceof SocketConnection ? except.slot : -1;
+    const wasWritable = writable[exceptSlot] ?? 0;
+    if (exceptSlot >= 0) writable[exceptSlot] = 0;
     for (let from = 0; from < this.#members.length; from += FANOUT_SLOTS_MAX) {
       const to = Math.min(from + FANOUT_SLOTS_MAX, this.#members.length);
       sent += this.#writeTo(from, to, bytes, pendingBytesMax, slow);
     }
+    if (exceptSlot >= 0) writable[exceptSlot] = wasWritable;
     // Afterwards, since the callback may remove members.
     if (skipped !== undefined) for (const connection of slow) skipped(connection);
     return sent;
@@ -96,9 +102,10 @@ export class SocketAudience implements Audience {
     let at = first;
     for (let i = from; i < to; i++) {
       const slot = slots[i] as number;
-      if (writable[slot] === 0) continue;
+      const how = writable[slot] as number;
+      if (how === 0) continue;
       const owed = pending[slot] as number;
-      if (owed < owedMax) {
+      if (owed < owedMax && how === WRITABLE) {
         pending[slot] = owed + length;
         fanout[at++] = slot;
       } else {

@@ -9,14 +9,16 @@ import {
   SEND_DEADLINE,
   SEND_DROP,
   SEND_END,
+  SEND_MARKS,
+  SEND_NOTICE,
   SEND_PAUSE,
   SEND_RESET,
   SEND_RESUME,
   SEND_SLAB_SOFT_BYTES,
 } from '../native/layout.ts';
 import type { SocketAudience } from './audience.ts';
-import type { SendBuffer } from './send-buffer.ts';
-import type { Connection, ConnectionOwner } from './types.ts';
+import { type SendBuffer, WRITABLE, WRITABLE_HELD } from './send-buffer.ts';
+import type { ByteCounters, Connection, ConnectionOwner } from './types.ts';
 
 /** Open, our FIN asked for, close asked for, gone. */
 export const ConnectionState = { OPEN: 0, ENDED: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -43,6 +45,7 @@ export class SocketConnection implements Connection {
   /** Batch in which the deadline was last set: an expiry that was already collected is void. */
   deadlineBatch = -1;
   audiences: SocketAudience[] | undefined = undefined;
+  unsentBytes = 0;
   readonly buffer: SendBuffer;
   readonly #counter: BatchCounter;
 
@@ -144,6 +147,26 @@ export class SocketConnection implements Connection {
     if (this.isOpen) this.buffer.control(SEND_RESUME, this.slot, this.generation, 0);
   }
 
+  setMarks(highWaterBytes: number, lowWaterBytes: number): void {
+    if (!this.isOpen) return;
+    const { slot, generation } = this;
+    this.buffer.control(SEND_MARKS, slot, generation, highWaterBytes, lowWaterBytes);
+  }
+
+  noticeDrain(): void {
+    if (this.isOpen) this.buffer.control(SEND_NOTICE, this.slot, this.generation, 0);
+  }
+
+  hold(isHeld: boolean): void {
+    if (this.state === ConnectionState.OPEN) {
+      this.buffer.writable[this.slot] = isHeld ? WRITABLE_HELD : WRITABLE;
+    }
+  }
+
+  readCounters(): ByteCounters {
+    return this.buffer.readCounters(this.slot, this.generation);
+  }
+
   setDeadline(ms: number): void {
     if (!this.isOpen) return;
     this.deadlineBatch = this.#counter.batch;
@@ -169,8 +192,9 @@ export class SocketConnection implements Connection {
   }
 
   /** The engine has said that it is gone. */
-  markClosed(): void {
+  markClosed(unsentBytes: number): void {
     this.state = ConnectionState.CLOSED;
+    this.unsentBytes = unsentBytes;
     this.buffer.writable[this.slot] = 0;
     const audiences = this.audiences;
     if (audiences === undefined) return;

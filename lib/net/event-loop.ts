@@ -20,8 +20,13 @@ import {
   EVENT_END,
   EVENT_LISTENER_FAILED,
   EVENT_OPEN,
+  HEADER_FLUSH_COUNT,
+  HEADER_QUEUED_BYTES,
+  HEADER_QUEUED_CONNECTIONS,
   HEADER_RECEIVE_COUNT,
+  HEADER_RECEIVED_BYTES,
   HEADER_SEND_CALLS,
+  HEADER_SENT_BYTES,
   HEADER_WANTS,
   RECEIVE_RECORDS_MAX,
   RECEIVE_SLAB_BYTES,
@@ -33,7 +38,8 @@ import { loadNative } from '../native/load.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
 import { SocketAudience } from './audience.ts';
 import { type BatchCounter, ConnectionState, SocketConnection } from './connection.ts';
-import { SendBuffer } from './send-buffer.ts';
+import { addExitListener, removeExitListener } from './exit-listeners.ts';
+import { SendBuffer, WRITABLE } from './send-buffer.ts';
 import { TaskQueue } from './task-queue.ts';
 import type {
   Audience,
@@ -42,6 +48,7 @@ import type {
   Listener,
   ListenOptions,
   Loop,
+  LoopStats,
   TickTask,
 } from './types.ts';
 
@@ -58,19 +65,6 @@ function reportUncaught(error: unknown): void {
 }
 
 const ignore = (): void => undefined;
-
-/** Each loop needs a turn at exit: many loops are no leak, so none of them counts as one. */
-function addExitListener(listener: () => void): void {
-  const listenersMax = process.getMaxListeners();
-  if (listenersMax > 0) process.setMaxListeners(listenersMax + 1);
-  process.on('exit', listener);
-}
-
-function removeExitListener(listener: () => void): void {
-  const listenersMax = process.getMaxListeners();
-  if (listenersMax > 1) process.setMaxListeners(listenersMax - 1);
-  process.off('exit', listener);
-}
 
 /** Owns a connection until the listener's callback has named its owner. */
 const UNOWNED: ConnectionOwner = {
@@ -136,6 +130,27 @@ export class EventLoop implements Loop {
   /** send(2) and sendmsg(2) calls so far; wraps at 2^32. For tests and metrics. */
   get sendCalls(): number {
     return (this.#header[HEADER_SEND_CALLS] as number) >>> 0;
+  }
+
+  get stats(): LoopStats {
+    const buffer = this.#buffer;
+    return {
+      batches: this.#counter.batch,
+      flushes: (this.#header[HEADER_FLUSH_COUNT] as number) >>> 0,
+      sendCalls: this.sendCalls,
+      sentBytes: buffer.wide(HEADER_SENT_BYTES),
+      receivedBytes: buffer.wide(HEADER_RECEIVED_BYTES),
+      queuedBytes: this.queuedBytes,
+      queuedConnections: this.queuedConnections,
+    };
+  }
+
+  get queuedBytes(): number {
+    return this.#buffer.wide(HEADER_QUEUED_BYTES);
+  }
+
+  get queuedConnections(): number {
+    return this.#header[HEADER_QUEUED_CONNECTIONS] as number;
   }
 
   listen(options: ListenOptions, accept: AcceptCallback): Listener {
@@ -275,7 +290,7 @@ export class EventLoop implements Loop {
     const connection = this.#connectionAt(at);
     if (connection === undefined) return;
     if (kind === EVENT_CLOSE) {
-      this.#gone(connection, records[at + 5] as number);
+      this.#gone(connection, records[at + 5] as number, records[at + 6] as number);
     } else if (connection.state < ConnectionState.CLOSING) {
       this.#callOwner(connection, kind, records[at + 3] as number, records[at + 4] as number);
     }
@@ -316,7 +331,7 @@ export class EventLoop implements Loop {
       this.#counter,
     );
     this.#connections[slot] = connection;
-    this.#buffer.writable[slot] = 1;
+    this.#buffer.writable[slot] = WRITABLE;
     this.#openConnections++;
     const accept = this.#acceptors[records[at + 5] as number];
     if (accept === undefined) {
@@ -326,10 +341,10 @@ export class EventLoop implements Loop {
     }
   }
 
-  #gone(connection: SocketConnection, errno: number): void {
+  #gone(connection: SocketConnection, errno: number, unsentBytes: number): void {
     this.#connections[connection.slot] = undefined;
     this.#openConnections--;
-    connection.markClosed();
+    connection.markClosed(unsentBytes);
     try {
       const result: unknown = connection.owner.onClose(connection, errno);
       if (result !== undefined) this.#watch(connection, result);

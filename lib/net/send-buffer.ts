@@ -7,6 +7,8 @@ import { ERROR_NAMES } from '../native/error-names.ts';
 import {
   FANOUT_SLOTS_MAX,
   HEADER_FANOUT_CURSOR,
+  HEADER_ONE_RECEIVED_BYTES,
+  HEADER_ONE_SENT_BYTES,
   HEADER_SEND_COUNT,
   HEADER_SEND_CURSOR,
   HEADER_WORDS,
@@ -19,6 +21,13 @@ import {
   SLOTS_MAX,
 } from '../native/layout.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
+import type { ByteCounters } from './types.ts';
+
+const TWO_POW_32 = 4_294_967_296;
+const NO_BYTES: ByteCounters = { sentBytes: 0, receivedBytes: 0 };
+
+export const WRITABLE = 1;
+export const WRITABLE_HELD = 2;
 
 export class SendBuffer {
   /** Untouched pages cost no memory, and the engine gives those of rare large messages back. */
@@ -28,7 +37,7 @@ export class SendBuffer {
   readonly fanout = new Int32Array(FANOUT_SLOTS_MAX);
   /** Per slot: bytes accepted and not yet taken by the kernel. Writes add, a flush corrects. */
   readonly pending = new Int32Array(SLOTS_MAX);
-  /** Per slot: 1 while its connection takes bytes. */
+  /** Per slot: WRITABLE while its connection takes bytes, WRITABLE_HELD while only from its owner. */
   readonly writable = new Uint8Array(SLOTS_MAX);
   /** Where the last reserved range starts. */
   reservedAt = 0;
@@ -36,6 +45,20 @@ export class SendBuffer {
 
   attach(native: NativeLoop): void {
     this.#native = native;
+  }
+
+  readCounters(slot: number, generation: number): ByteCounters {
+    if (this.#native?.readCounters(slot, generation) !== true) return NO_BYTES;
+    return {
+      sentBytes: this.wide(HEADER_ONE_SENT_BYTES),
+      receivedBytes: this.wide(HEADER_ONE_RECEIVED_BYTES),
+    };
+  }
+
+  /** A count of the header that takes two words. */
+  wide(word: number): number {
+    const low = (this.header[word] as number) >>> 0;
+    return ((this.header[word + 1] as number) >>> 0) * TWO_POW_32 + low;
   }
 
   /** Hands everything to the engine now, because the slab or a list is full. */
@@ -97,7 +120,7 @@ export class SendBuffer {
   }
 
   /** Records something other than bytes, in order with them. */
-  control(operation: number, slot: number, generation: number, value: number): void {
+  control(operation: number, slot: number, generation: number, value: number, second = 0): void {
     const header = this.header;
     if ((header[HEADER_SEND_COUNT] as number) >= SEND_RECORDS_MAX) this.flush();
     const count = header[HEADER_SEND_COUNT] as number;
@@ -106,7 +129,7 @@ export class SendBuffer {
     records[at] = operation;
     records[at + 1] = slot;
     records[at + 2] = generation;
-    records[at + 3] = 0;
+    records[at + 3] = second;
     records[at + 4] = value;
     header[HEADER_SEND_COUNT] = count + 1;
   }

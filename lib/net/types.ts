@@ -48,6 +48,8 @@ export interface Connection {
    * flushed.
    */
   readonly pendingBytes: number;
+  /** Accepted and never taken by the kernel: known in onClose and after it, 0 before. */
+  readonly unsentBytes: number;
 
   /** Copies the bytes into the send slab. @returns pendingBytes after it, or a negative errno. */
   write(bytes: Uint8Array): number;
@@ -62,6 +64,18 @@ export interface Connection {
    */
   reserve(length: number): number;
   commit(length: number): number;
+
+  /** Where onDrain comes for this connection; until then where the engine's constants say. */
+  setMarks(highWaterBytes: number, lowWaterBytes: number): void;
+  /** Asks for an onDrain once pending bytes are below the low mark, whatever they were before. */
+  noticeDrain(): void;
+  /** While true, audiences report this connection as skipped instead of sending to it. */
+  hold(isHeld: boolean): void;
+  /**
+   * Bytes that the kernel has taken and given so far; zeros after onClose. One crossing: not for hot
+   * paths.
+   */
+  readCounters(): ByteCounters;
 
   /** Stops reading; the kernel's buffer then holds the peer back. */
   pause(): void;
@@ -79,6 +93,11 @@ export interface Connection {
   reset(): void;
 }
 
+export interface ByteCounters {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
 /**
  * A set of connections that the same bytes go to: written once, one record, no copy per
  * connection.
@@ -90,12 +109,14 @@ export interface Audience {
   has(connection: Connection): boolean;
   /**
    * Sends `bytes` to every member whose pendingBytes are below `pendingBytesMax`; the others are
-   * skipped and reported to `skipped`, which may remove them. @returns how many it was sent to.
+   * skipped and reported to `skipped`, which may remove them. @param except a member that is
+   * neither sent to nor reported. @returns how many it was sent to.
    */
   write(
     bytes: Uint8Array,
     pendingBytesMax: number,
     skipped?: (connection: Connection) => void,
+    except?: Connection,
   ): number;
 }
 
@@ -119,7 +140,26 @@ export interface Listener {
   close(): void;
 }
 
+/** What a loop has done so far, and owes now. Plain numbers, read without a crossing. */
+export interface LoopStats {
+  /** Batches of events that were delivered. */
+  readonly batches: number;
+  readonly flushes: number;
+  /** send(2) and sendmsg(2) calls; wraps at 2^32. */
+  readonly sendCalls: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Of all connections: what the kernel did not take yet. */
+  readonly queuedBytes: number;
+  /** Connections that owe any of them. */
+  readonly queuedConnections: number;
+}
+
 export interface Loop {
+  readonly stats: LoopStats;
+  /** stats.queuedBytes and stats.queuedConnections, for those who ask often. */
+  readonly queuedBytes: number;
+  readonly queuedConnections: number;
   /** The slab that reserve() hands out ranges of. */
   readonly sendSlab: Buffer;
   /**

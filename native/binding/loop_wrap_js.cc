@@ -174,6 +174,21 @@ napi_value LoopWrap::JsOpenCount(napi_env env, napi_callback_info info) {
   return MakeInt32(env, static_cast<int32_t>(wrap->loop_.open_count()));
 }
 
+// readCounters(slot, generation): whether the header now has the bytes of that connection.
+napi_value LoopWrap::JsReadCounters(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  LoopWrap* wrap = From(env, info, &arguments);
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  if (wrap == nullptr || !RequireUint32(arguments, 0, "slot", &slot) ||
+      !RequireUint32(arguments, 1, "generation", &generation)) {
+    return nullptr;
+  }
+  napi_value result = nullptr;
+  (void)napi_get_boolean(env, wrap->loop_.ReadCounters(slot, generation), &result);
+  return result;
+}
+
 napi_value LoopWrap::JsClose(napi_env env, napi_callback_info info) {
   Arguments arguments;
   LoopWrap* wrap = From(env, info, &arguments);
@@ -190,6 +205,8 @@ napi_value LoopWrap::Define(napi_env env) {
        nullptr},
       {"flush", nullptr, JsFlush, nullptr, nullptr, nullptr, napi_default_method, nullptr},
       {"openCount", nullptr, JsOpenCount, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"readCounters", nullptr, JsReadCounters, nullptr, nullptr, nullptr, napi_default_method,
+       nullptr},
       {"close", nullptr, JsClose, nullptr, nullptr, nullptr, napi_default_method, nullptr},
   };
   napi_value result = nullptr;

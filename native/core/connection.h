@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "limits.h"
 #include "unique_fd.h"
 #include "write_queue.h"
 
@@ -21,6 +22,14 @@ struct Connection {
   uint32_t chain_last = UINT32_MAX;
   uint32_t chain_bytes = 0;
   uint32_t linger_bytes = 0;
+  uint32_t high_water = kHighWaterBytes;
+  uint32_t low_water = kLowWaterBytes;
+  /** What of this connection is in the sum of all write queues. */
+  uint32_t accounted_bytes = 0;
+  /** Accepted and never taken by the kernel, told with `close`. */
+  uint32_t unsent_bytes = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0;
   /** Errno of a failed send; what was received before it is still delivered, then `close`. */
   int32_t broken = 0;
   int32_t close_error = 0;

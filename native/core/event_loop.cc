@@ -265,11 +265,26 @@ void EventLoop::ResumeListeners(uint64_t now_ms) {
   }
 }
 
+void EventLoop::CountReceived(Connection* connection, int64_t bytes) {
+  connection->received_bytes += static_cast<uint64_t>(bytes);
+  received_bytes_ += static_cast<uint64_t>(bytes);
+  SetWideHeader(memory_.header, kHeaderReceivedBytes, received_bytes_);
+}
+
+bool EventLoop::ReadCounters(uint32_t slot, uint32_t generation) {
+  const Connection* connection = slots_.Resolve(slot, generation);
+  if (connection == nullptr) return false;
+  SetWideHeader(memory_.header, kHeaderOneSentBytes, connection->sent_bytes);
+  SetWideHeader(memory_.header, kHeaderOneReceivedBytes, connection->received_bytes);
+  return true;
+}
+
 void EventLoop::Read(Connection* connection, uint32_t events) {
   const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
                                     kReadBytesPerConnectionMax);
   if (count > 0) {
     const uint32_t end = receive_cursor_ + static_cast<uint32_t>(count);
+    CountReceived(connection, count);
     PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
     receive_cursor_ =
         std::min(receive_origin_ + AlignUp(end - receive_origin_), memory_.receive_bytes);
@@ -334,12 +349,13 @@ void EventLoop::CollectDeferred(Connection* connection) {
     return;
   }
   if (connection->closed) {
-    PushEvent(*connection, kEventClose, connection->close_error);
+    PushRecord(connection->slot, connection->generation, kEventClose, 0, 0, connection->close_error,
+               static_cast<int32_t>(connection->unsent_bytes));
     delivered_closes_.push_back(connection);
   } else if (connection->drain_due) {
     connection->drain_due = false;
     // More may have been written since the flush that drained it.
-    if (connection->queue.size() < kLowWaterBytes) {
+    if (connection->queue.size() < connection->low_water) {
       PushEvent(*connection, kEventDrain, 0);
     } else {
       connection->was_high = true;

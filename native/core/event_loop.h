@@ -60,6 +60,9 @@ class EventLoop {
   /** Sends what the send records say and resets their cursors. */
   void Flush();
 
+  /** Puts a connection's bytes into the header. @returns false when it is gone */
+  [[nodiscard]] bool ReadCounters(uint32_t slot, uint32_t generation);
+
   /** True while this wake-up still has something from the kernel or the clock to collect. */
   [[nodiscard]] bool HasReady() const {
     return ready_next_ < ready_count_ || expired_next_ < expired_.size();
@@ -111,9 +114,12 @@ class EventLoop {
   void QueueChain(Connection* connection, uint32_t entry, uint32_t skip);
   void SendQueue(Connection* connection);
   void ResetSendCursors();
+  void CountSent(Connection* connection, int64_t bytes);
+  void CountReceived(Connection* connection, int64_t bytes);
 
   // event_loop_close.cc: states of one connection.
   void AfterSend(Connection* connection);
+  void SetPending(Connection* connection, uint32_t owed);
   void FinishWriting(Connection* connection);
   void Break(Connection* connection, int error);
   void CloseNow(Connection* connection, int error, bool reset);
@@ -144,6 +150,10 @@ class EventLoop {
   std::vector<uint64_t> deferred_;
   std::vector<uint64_t> deferred_taken_;
   std::vector<Connection*> delivered_closes_;
+
+  uint64_t queued_bytes_ = 0;
+  uint64_t sent_bytes_ = 0;
+  uint64_t received_bytes_ = 0;
 
   uint32_t record_count_ = 0;
   uint32_t receive_cursor_ = 0;

@@ -14,9 +14,9 @@ namespace sluice {
 void EventLoop::AfterSend(Connection* connection) {
   if (connection->closed) return;
   const uint32_t owed = connection->queue.size();
-  memory_.pending[connection->slot] = static_cast<int32_t>(owed);
-  if (owed >= kHighWaterBytes) connection->was_high = true;
-  if (connection->was_high && owed < kLowWaterBytes) {
+  SetPending(connection, owed);
+  if (owed >= connection->high_water) connection->was_high = true;
+  if (connection->was_high && owed < connection->low_water) {
     connection->was_high = false;
     connection->drain_due = true;
     Defer(connection);
@@ -27,6 +27,18 @@ void EventLoop::AfterSend(Connection* connection) {
   }
   if (owed == 0 && connection->broken == 0) FinishWriting(connection);
   if (!connection->closed) UpdateInterest(connection);
+}
+
+/** Tells JavaScript what a connection owes, and keeps the sums. */
+void EventLoop::SetPending(Connection* connection, uint32_t owed) {
+  memory_.pending[connection->slot] = static_cast<int32_t>(owed);
+  const uint32_t before = connection->accounted_bytes;
+  if (owed == before) return;
+  connection->accounted_bytes = owed;
+  queued_bytes_ = queued_bytes_ - before + owed;
+  SetWideHeader(memory_.header, kHeaderQueuedBytes, queued_bytes_);
+  if (before == 0) memory_.header[kHeaderQueuedConnections]++;
+  if (owed == 0) memory_.header[kHeaderQueuedConnections]--;
 }
 
 void EventLoop::FinishWriting(Connection* connection) {
@@ -41,8 +53,9 @@ void EventLoop::FinishWriting(Connection* connection) {
 
 void EventLoop::Break(Connection* connection, int error) {
   connection->broken = error;
+  connection->unsent_bytes = static_cast<uint32_t>(memory_.pending[connection->slot]);
   connection->queue.Clear();
-  memory_.pending[connection->slot] = 0;
+  SetPending(connection, 0);
   Defer(connection);
 }
 
@@ -53,7 +66,8 @@ void EventLoop::CloseNow(Connection* connection, int error, bool reset) {
   connection->fd.Reset();
   connection->queue.Clear();
   wheel_.Cancel(connection->slot);
-  memory_.pending[connection->slot] = 0;
+  connection->unsent_bytes += static_cast<uint32_t>(memory_.pending[connection->slot]);
+  SetPending(connection, 0);
   connection->closed = true;
   connection->close_error = error;
   Defer(connection);

@@ -80,6 +80,13 @@ void EventLoop::ApplyControl(const int32_t* record, Connection* connection) {
     case kSendReset:
       connection->reset_requested = true;
       break;
+    case kSendMarks:
+      connection->low_water = static_cast<uint32_t>(record[3]);
+      connection->high_water = static_cast<uint32_t>(record[4]);
+      return;
+    case kSendNotice:
+      connection->was_high = true;
+      break;
     case kSendDrop:
       connection->drop_requested = true;
       break;
@@ -156,7 +163,7 @@ void EventLoop::SendTouched(Connection* connection) {
   }
   if (first != kNone) {
     const uint64_t owed = uint64_t{connection->queue.size()} + connection->chain_bytes;
-    if (owed >= kHighWaterBytes) connection->was_high = true;
+    if (owed >= connection->high_water) connection->was_high = true;
     if (connection->broken != 0 || owed > kPendingBytesMax) {
       if (connection->broken == 0) Break(connection, -ENOBUFS);
     } else if (connection->queue.empty()) {
@@ -168,6 +175,12 @@ void EventLoop::SendTouched(Connection* connection) {
     connection->chain_bytes = 0;
   }
   AfterSend(connection);
+}
+
+void EventLoop::CountSent(Connection* connection, int64_t bytes) {
+  connection->sent_bytes += static_cast<uint64_t>(bytes);
+  sent_bytes_ += static_cast<uint64_t>(bytes);
+  SetWideHeader(memory_.header, kHeaderSentBytes, sent_bytes_);
 }
 
 void EventLoop::SendChain(Connection* connection) {
@@ -195,6 +208,7 @@ void EventLoop::SendChain(Connection* connection) {
       Break(connection, static_cast<int>(sent));
       return;
     }
+    CountSent(connection, sent);
     if (static_cast<uint64_t>(sent) < bytes) {
       QueueChain(connection, first, static_cast<uint32_t>(sent));
       return;
@@ -240,6 +254,7 @@ void EventLoop::SendQueue(Connection* connection) {
       break;
     }
     connection->queue.Consume(static_cast<uint32_t>(sent));
+    CountSent(connection, sent);
     if (static_cast<uint64_t>(sent) < bytes) break;
   }
   // What JavaScript has written in this tick is not flushed yet and must stay in the count; between

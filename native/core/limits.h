@@ -32,7 +32,10 @@ inline constexpr uint32_t kSendSlabSoftBytes = 1024 * 1024;
 inline constexpr uint32_t kIovecsPerSendMax = 256;
 inline constexpr uint32_t kPendingBytesMax = 256 * 1024 * 1024;
 
-/** onDrain comes when pending bytes fall below the low mark after having reached the high one. */
+/**
+ * onDrain comes when pending bytes fall below the low mark after having reached the high one. These
+ * are the marks until a connection gets others.
+ */
 inline constexpr uint32_t kHighWaterBytes = 64 * 1024;
 inline constexpr uint32_t kLowWaterBytes = 16 * 1024;
 

@@ -14,14 +14,27 @@ enum HeaderWord : uint32_t {
   kHeaderFanoutCursor = 3,  // slots used in the fan-out list
   kHeaderWants = 4,         // WantBit: which crossings JavaScript asks for before the flush
   kHeaderFlushCount = 5,
-  kHeaderSendCalls = 6,  // send and sendmsg calls so far (wraps)
-  kHeaderWords = 16,
+  kHeaderSendCalls = 6,          // send and sendmsg calls so far (wraps)
+  kHeaderQueuedConnections = 7,  // connections whose write queue is not empty
+  // Each of these takes two words, the lower half first.
+  kHeaderQueuedBytes = 8,     // of all write queues
+  kHeaderSentBytes = 10,      // taken by the kernel so far
+  kHeaderReceivedBytes = 12,  // delivered so far
+  kHeaderOneSentBytes = 14,   // what ReadCounters was asked for
+  kHeaderOneReceivedBytes = 16,
+  kHeaderWords = 32,
 };
 
 enum WantBit : int32_t {
   kWantCommit = 1,
   kWantBeforeFlush = 2,
 };
+
+/** Sets a count that takes two words. */
+inline void SetWideHeader(int32_t* header, HeaderWord word, uint64_t value) {
+  header[word] = static_cast<int32_t>(static_cast<uint32_t>(value));
+  header[word + 1] = static_cast<int32_t>(static_cast<uint32_t>(value >> 32));
+}
 
 /** A receive record: slot, generation, kind, start, end, value, port, 0. */
 inline constexpr uint32_t kReceiveStride = 8;
@@ -31,7 +44,7 @@ enum EventKind : int32_t {
   kEventEnd = 3,    // the peer sent FIN
   kEventDrain = 4,  // pending bytes fell below the low mark
   kEventDeadline = 5,
-  kEventClose = 6,           // value: 0 or a negative errno; always the last one
+  kEventClose = 6,           // value: 0 or a negative errno, port: unsent bytes; the last one
   kEventListenerFailed = 7,  // slot: the listener, value: a negative errno
 };
 
@@ -47,6 +60,8 @@ enum SendOperation : int32_t {
   kSendPause = 7,
   kSendResume = 8,
   kSendDeadline = 9,  // length: milliseconds from now, 0 switches it off
+  kSendMarks = 10,    // start: the low mark, length: the high one
+  kSendNotice = 11,   // a drain record is due once pending bytes are below the low mark
 };
 
 struct SharedMemory {

@@ -181,6 +181,80 @@ describe('write', () => {
   });
 });
 
+describe('marks and counts', () => {
+  test('a drain comes at the marks of the connection, or when it is asked for', async () => {
+    start();
+    const client = await harness.client();
+    const [connection] = harness.connections;
+    connection?.setMarks(100, 10);
+    expect(connection?.write(Buffer.alloc(100))).toBe(100);
+    await harness.untilLogged('drain');
+    connection?.write(Buffer.alloc(99));
+    connection?.noticeDrain();
+    await harness.untilLogged('drain', 2);
+    await harness.until('the bytes', () => client.receivedBytes === 199);
+  });
+
+  test('bytes are counted for the connection and for the loop', async () => {
+    const atTheEnd: unknown[] = [];
+    start({
+      onData: (connection) => connection.writeLatin1('12345'),
+      onClose: (connection) => atTheEnd.push(connection.readCounters()),
+    });
+    const client = await harness.client();
+    client.socket.write('abc');
+    await harness.until('the answer', () => client.receivedBytes === 5);
+    const [connection] = harness.connections;
+    expect(connection?.readCounters()).toEqual({ sentBytes: 5, receivedBytes: 3 });
+    expect(harness.loop.stats).toMatchObject({
+      sentBytes: 5,
+      receivedBytes: 3,
+      sendCalls: 1,
+      queuedBytes: 0,
+      queuedConnections: 0,
+    });
+    client.socket.destroy();
+    await harness.untilLogged('close 0');
+    expect(atTheEnd).toEqual([{ sentBytes: 5, receivedBytes: 3 }]);
+    await harness.client();
+    expect(connection?.readCounters()).toEqual({ sentBytes: 0, receivedBytes: 0 });
+  });
+
+  test('what a peer never took is told with the close', async () => {
+    start();
+    const client = await harness.client();
+    client.socket.pause();
+    const [connection] = harness.connections;
+    connection?.write(Buffer.alloc(32 * 1024 * 1024));
+    connection?.setDeadline(1);
+    await harness.untilLogged('deadline');
+    const { queuedBytes } = harness.loop.stats;
+    expect(queuedBytes).toBe(connection?.pendingBytes);
+    expect(queuedBytes).toBeGreaterThan(0);
+    connection?.reset();
+    await harness.untilLogged('close 0');
+    expect(connection?.unsentBytes).toBe(queuedBytes);
+    expect(harness.loop.stats.queuedBytes).toBe(0);
+  });
+});
+
+test('what many slow connections owe of one fan-out is in memory once', async () => {
+  start();
+  const clients = [];
+  for (let i = 0; i < 40; i++) clients.push(await harness.client());
+  for (const client of clients) client.socket.pause();
+  const audience = harness.loop.audience();
+  for (const connection of harness.connections) audience.add(connection);
+  const frame = Buffer.alloc(1024 * 1024, 'f');
+  const before = process.memoryUsage().rss;
+  for (let i = 0; i < 24; i++) audience.write(frame, PENDING_BYTES_MAX);
+  harness.connections[0]?.setDeadline(1);
+  await harness.untilLogged('deadline');
+  expect(harness.loop.stats.queuedConnections).toBe(40);
+  expect(harness.loop.stats.queuedBytes).toBeGreaterThan(400 * 1024 * 1024);
+  expect(process.memoryUsage().rss - before).toBeLessThan(120 * 1024 * 1024);
+});
+
 describe('addresses', () => {
   const hasIpv6 = Object.values(networkInterfaces()).some((list) =>
     list?.some((entry) => entry.address === '::1'),

@@ -25,6 +25,7 @@ struct Record {
   int32_t kind;
   std::string bytes;
   int32_t value;
+  int32_t port = 0;
 };
 
 class EventLoopTest : public ::testing::Test {
@@ -79,7 +80,7 @@ class EventLoopTest : public ::testing::Test {
       const int32_t* words = receive_records_.data() + i * kReceiveStride;
       records.push_back({static_cast<uint32_t>(words[0]), static_cast<uint32_t>(words[1]), words[2],
                          std::string(receive_.begin() + words[3], receive_.begin() + words[4]),
-                         words[5]});
+                         words[5], words[6]});
     }
     return records;
   }
@@ -529,6 +530,48 @@ TEST_F(EventLoopTest, AWaitBeforeEverythingIsCollectedLosesNothing) {
   loop_->Wait();
   loop_->Wait();
   EXPECT_EQ(Collect().at(0).bytes, "a");
+}
+
+TEST_F(EventLoopTest, ADrainComesAtTheMarksOfTheConnection) {
+  Connect();
+  const Record open = Accept();
+  PutRecord(kSendMarks, open.slot, open.generation, 4, 8);
+  for (const bool high : {false, true}) {
+    test::TheKernel().send = {{EAGAIN}};
+    Write(open, high ? "12345678" : "1234567");
+    loop_->Flush();
+    const std::vector<Record> records = Turn();
+    ASSERT_EQ(records.size(), high ? 1U : 0U);
+    if (high) {
+      EXPECT_EQ(records[0].kind, kEventDrain);
+    }
+  }
+  PutRecord(kSendNotice, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_EQ(Turn().at(0).kind, kEventDrain);
+}
+
+TEST_F(EventLoopTest, TheSumOfAllQueuesAndTheBytesAreKept) {
+  const int client = Connect();
+  const Record open = Accept();
+  ASSERT_EQ(::write(client, "abc", 3), 3);
+  (void)Turn();
+  test::TheKernel().send = {{0, 2}, {EAGAIN}};
+  Write(open, "0123456789");
+  loop_->Flush();
+  EXPECT_EQ(header_[kHeaderQueuedBytes], 8);
+  EXPECT_EQ(header_[kHeaderQueuedConnections], 1);
+  EXPECT_EQ(header_[kHeaderSentBytes], 2);
+  EXPECT_EQ(header_[kHeaderReceivedBytes], 3);
+  ASSERT_TRUE(loop_->ReadCounters(open.slot, open.generation));
+  EXPECT_EQ(header_[kHeaderOneSentBytes], 2);
+  EXPECT_EQ(header_[kHeaderOneReceivedBytes], 3);
+  EXPECT_FALSE(loop_->ReadCounters(open.slot, open.generation + 1));
+  PutRecord(kSendReset, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  EXPECT_EQ(header_[kHeaderQueuedBytes], 0);
+  EXPECT_EQ(header_[kHeaderQueuedConnections], 0);
+  EXPECT_EQ(Turn().at(0).port, 8) << "what was never taken is told with the close";
 }
 
 TEST_F(EventLoopTest, DeliveredBytesAreOverwritten) {

@@ -5,11 +5,13 @@
 
 import type {
   Audience,
+  ByteCounters,
   Connection,
   ConnectionOwner,
   Listener,
   ListenOptions,
   Loop,
+  LoopStats,
   TickTask,
 } from '../../lib/net/types.ts';
 
@@ -41,6 +43,13 @@ export class MemoryConnection implements Connection {
   remotePort = 40_000;
   /** What the owner sees; set it, or let `stalled` count. */
   pendingBytes = 0;
+  unsentBytes = 0;
+  /** What setMarks() was given. */
+  marks: readonly [number, number] | undefined;
+  /** Audiences skip it. */
+  isHeld = false;
+  /** noticeDrain() was called; drain() forgets it. */
+  wantsDrain = false;
   /** While true, written bytes stay pending; drain() takes them. */
   stalled = false;
   state: MemoryConnectionState = 'open';
@@ -59,6 +68,8 @@ export class MemoryConnection implements Connection {
   #endDelivered = false;
   #reserved: { start: number; length: number } | undefined;
   #feeds = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
 
   constructor(loop: MemoryLoop, id: number) {
     this.#loop = loop;
@@ -74,6 +85,7 @@ export class MemoryConnection implements Connection {
   write(bytes: Uint8Array): number {
     if (this.state !== 'open') return EBADF;
     this.#output.push(Buffer.from(bytes));
+    this.#sentBytes += bytes.length;
     this.writeCount++;
     if (this.stalled) this.pendingBytes += bytes.length;
     return this.pendingBytes;
@@ -116,6 +128,22 @@ export class MemoryConnection implements Connection {
     this.isPaused = false;
     // As on the real loop, data comes in a later turn and not inside the call.
     setImmediate(() => this.#pump());
+  }
+
+  setMarks(highWaterBytes: number, lowWaterBytes: number): void {
+    this.marks = [highWaterBytes, lowWaterBytes];
+  }
+
+  noticeDrain(): void {
+    this.wantsDrain = true;
+  }
+
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+  }
+
+  readCounters(): ByteCounters {
+    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
   }
 
   setDeadline(ms: number): void {
@@ -167,6 +195,7 @@ export class MemoryConnection implements Connection {
   /** The kernel takes everything that is pending, and the owner is told. */
   drain(): void {
     this.stalled = false;
+    this.wantsDrain = false;
     this.pendingBytes = 0;
     if (!this.isOpen) return;
     this.#call(() => this.owner.onDrain(this));
@@ -177,6 +206,7 @@ export class MemoryConnection implements Connection {
   reap(errno = 0): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.unsentBytes = this.pendingBytes;
     this.#inbox = [];
     this.#call(() => this.owner.onClose(this, errno));
     this.#loop.flush();
@@ -221,6 +251,7 @@ export class MemoryConnection implements Connection {
     const offset = OFFSETS[this.#feeds++ % OFFSETS.length] ?? 0;
     const slab = this.#loop.receiveSlab;
     piece.copy(slab, offset);
+    this.#receivedBytes += piece.length;
     const end = offset + piece.length;
     this.#call(() => this.owner.onData(this, slab, offset, end));
     slab.fill(POISON, 0, end + 8);
@@ -265,10 +296,13 @@ class MemoryAudience implements Audience {
     bytes: Uint8Array,
     pendingBytesMax: number,
     skipped?: (connection: Connection) => void,
+    except?: Connection,
   ): number {
     let sent = 0;
     for (const member of [...this.#members]) {
-      if (member.pendingBytes < pendingBytesMax && member.write(bytes) >= 0) sent++;
+      if (member === except) continue;
+      const isHeld = member instanceof MemoryConnection && member.isHeld;
+      if (!isHeld && member.pendingBytes < pendingBytesMax && member.write(bytes) >= 0) sent++;
       else skipped?.(member);
     }
     return sent;
@@ -284,6 +318,27 @@ export class MemoryLoop implements Loop {
   #beforeFlush: TickTask[] = [];
   #commits: TickTask[] = [];
   #commitScheduled = false;
+
+  get queuedBytes(): number {
+    return this.connections.reduce((sum, each) => sum + each.pendingBytes, 0);
+  }
+
+  get queuedConnections(): number {
+    return this.connections.filter((each) => each.pendingBytes > 0).length;
+  }
+
+  get stats(): LoopStats {
+    const { queuedBytes, queuedConnections } = this;
+    let sentBytes = 0;
+    let receivedBytes = 0;
+    for (const each of this.connections) {
+      sentBytes += each.readCounters().sentBytes;
+      receivedBytes += each.readCounters().receivedBytes;
+    }
+    const sendCalls = this.connections.reduce((sum, each) => sum + each.writeCount, 0);
+    const counts = { batches: 0, flushes: 0, sendCalls, sentBytes, receivedBytes };
+    return { ...counts, queuedBytes, queuedConnections };
+  }
 
   /** A client connects; its owner comes from listen()'s accept, or is set by the test. */
   connect(owner?: (connection: MemoryConnection) => ConnectionOwner): MemoryConnection {

@@ -20,7 +20,7 @@ import {
 import { SocketAudience } from '../../../lib/net/audience.ts';
 import { SocketConnection } from '../../../lib/net/connection.ts';
 import { SendBuffer } from '../../../lib/net/send-buffer.ts';
-import type { ConnectionOwner } from '../../../lib/net/types.ts';
+import type { Connection, ConnectionOwner } from '../../../lib/net/types.ts';
 
 const ignore = (): void => undefined;
 const owner: ConnectionOwner = {
@@ -44,6 +44,7 @@ beforeEach(() => {
     closeListener: ignore,
     openCount: () => 0,
     close: ignore,
+    readCounters: () => false,
     // What the engine does to the cursors.
     flush() {
       flushes++;
@@ -165,6 +166,24 @@ describe('fan-out', () => {
     expect(records().at(-1)).toEqual([SEND_FANOUT, 0, 0, 0, 4]);
     expect([...buffer.fanout.subarray(0, 2)]).toEqual([5, 7]);
     expect([5, 6, 7, 8].map((slot) => buffer.pending[slot])).toEqual([4, 100, 4, 0]);
+  });
+
+  test('reports whom its owner holds, and passes over the exception', () => {
+    const audience = new SocketAudience(buffer);
+    const members = [5, 6, 7].map((slot) => connect(slot));
+    for (const member of members) audience.add(member);
+    members[0]?.hold(true);
+    const skipped: number[] = [];
+    const skip = (connection: Connection): void => void skipped.push(connection.id);
+    expect(audience.write(Buffer.from('a'), 100, skip, members[1])).toBe(1);
+    expect(skipped).toEqual([members[0]?.id]);
+    expect(members[0]?.writeLatin1('own')).toBe(3);
+    members[0]?.hold(false);
+    expect(audience.write(Buffer.from('b'), 100, skip)).toBe(3);
+    expect([5, 6, 7].map((slot) => buffer.pending[slot])).toEqual([4, 1, 2]);
+    members[1]?.end();
+    members[1]?.hold(false);
+    expect(audience.write(Buffer.from('c'), 100, skip), 'a hold wakes nobody who left').toBe(2);
   });
 
   test('a full list is flushed before the next one', () => {
