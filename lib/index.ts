@@ -3,6 +3,7 @@
 export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
 export { createServer } from './server/server.ts';
 export type {
+  BodySource,
   PublishResult,
   RouteHandler,
   SendOptions,

@@ -67,8 +67,12 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#hasPeerEnded = true;
     if (this.#isOver || this.#upgrade !== undefined) return;
     const exchange = this.#exchange;
-    if (exchange === undefined) this.close();
-    else if (!exchange.isReceived) exchange.cut(HTTP_FAULTS.bodyCut);
+    if (exchange === undefined) {
+      this.close();
+      return;
+    }
+    if (!exchange.isReceived) exchange.cut(HTTP_FAULTS.bodyCut);
+    exchange.peerEnded();
   }
 
   onDrain(): void {
@@ -176,6 +180,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
   upgradeAccepted(headText: string, owner: ConnectionOwner): void {
     this.#isOver = true;
     this.#deadline.off();
+    this.#exchange?.request.detach();
     this.#exchange = undefined;
     this.#upgrade = undefined;
     this.connection.writeLatin1(headText);

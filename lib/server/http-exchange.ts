@@ -1,13 +1,14 @@
 // One request and its answer: finds the handler, feeds the body, turns faults and failures into answers.
 // The order of exchanges, holding and time belong to the connection.
 
+import { SluiceError } from '../base/errors.ts';
 import { HTTP_FAULTS, type HttpFault } from '../http/faults.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { CONTINUE_HEAD } from '../http/response-head.ts';
 import type { Connection } from '../net/types.ts';
 import type { HttpApplication } from './http-application.ts';
 import { type BodyHost, DISCARDED_BYTES_MAX, RequestBody } from './http-body.ts';
-import { HttpRequest } from './request.ts';
+import { HttpRequest, type RequestHost } from './request.ts';
 import { HttpResponse, type ResponseHost } from './response.ts';
 import type { RouteHandler } from './types.ts';
 
@@ -32,7 +33,7 @@ export interface ExchangeHost {
   reset(): void;
 }
 
-export class HttpExchange implements ResponseHost, BodyHost {
+export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   readonly head: RequestHead;
   readonly request: HttpRequest;
   readonly response: HttpResponse;
@@ -46,6 +47,8 @@ export class HttpExchange implements ResponseHost, BodyHost {
   /** A fault came after the answer had begun. */
   #isCut = false;
   #isGone = false;
+  #isAborted = false;
+  #abort: AbortController | undefined;
 
   constructor(host: ExchangeHost, application: HttpApplication, head: RequestHead) {
     const { limits, trustedProxies } = application;
@@ -55,7 +58,7 @@ export class HttpExchange implements ResponseHost, BodyHost {
     this.#isContinued = !head.expectsContinue;
     this.body = new RequestBody(this, head.contentLength, limits.bodyBytesMax);
     const { remoteAddress } = host.connection;
-    this.request = new HttpRequest(head, this.body, remoteAddress, trustedProxies);
+    this.request = new HttpRequest(head, this, remoteAddress, trustedProxies);
     this.response = new HttpResponse(this, head);
   }
 
@@ -110,11 +113,16 @@ export class HttpExchange implements ResponseHost, BodyHost {
     this.body.fail(fault);
   }
 
-  /** The client is gone, or the connection is in other hands. */
+  /** The client is gone. */
   gone(): void {
     this.#isGone = true;
     this.response.abort();
     this.body.fail(HTTP_FAULTS.bodyCut);
+  }
+
+  /** The client has sent FIN: who works for it may stop. */
+  peerEnded(): void {
+    if (!this.response.finished) this.responseAborted();
   }
 
   /** A handler threw or rejected: 500, or a reset when its answer was begun. */
@@ -126,6 +134,20 @@ export class HttpExchange implements ResponseHost, BodyHost {
     if (this.#isGone || this.response.finished) return;
     if (this.response.headSent) this.#host.reset();
     else this.response.answerAlone(500, 'Internal Server Error\n');
+  }
+
+  // ---- RequestHost -------------------------------------------------------
+
+  get aborted(): boolean {
+    return this.#isAborted;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#isAborted) this.#abort.abort(abortReason());
+    }
+    return this.#abort.signal;
   }
 
   // ---- ResponseHost ------------------------------------------------------
@@ -150,6 +172,16 @@ export class HttpExchange implements ResponseHost, BodyHost {
 
   responseStalled(): void {
     this.#host.exchangeMoved();
+  }
+
+  responseAborted(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#abort?.abort(abortReason());
+  }
+
+  report(error: unknown): void {
+    this.#application.onError(error);
   }
 
   // ---- BodyHost ----------------------------------------------------------
@@ -183,4 +215,8 @@ export class HttpExchange implements ResponseHost, BodyHost {
     const result = handler(this.request, this.response);
     if (result instanceof Promise) result.catch((error: unknown) => this.fail(error));
   }
+}
+
+function abortReason(): SluiceError {
+  return new SluiceError('ERR_CLOSED', 'The client is gone.');
 }

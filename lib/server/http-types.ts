@@ -17,6 +17,14 @@ export interface ServerRequest {
   /** The client's address; behind a trusted proxy the forwarded one. */
   readonly ip: string;
   /**
+   * Aborted when the client goes away before its response is finished, never afterwards. A FIN counts:
+   * a browser that leaves looks like that, and an answer may still be written into it. Made when it is
+   * first asked for.
+   */
+  readonly signal: AbortSignal;
+  /** True once `signal` is, or would be, aborted. */
+  readonly aborted: boolean;
+  /**
    * The whole body. Rejects when it breaks HTTP's rules or the limit, or the client goes away.
    * Memory is the caller's.
    */
@@ -33,15 +41,44 @@ export interface ServerRequest {
   limitBody(bytesMax: number): void;
 }
 
+/** What a response can be streamed from: text is sent as UTF-8; a node:stream Readable is one, too. */
+export type BodySource = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
 export interface ServerResponse {
   readonly headSent: boolean;
   readonly finished: boolean;
+  /** Bytes of this connection that the kernel has not taken yet. */
+  readonly pendingBytes: number;
   status(code: number): this;
   header(name: string, value: string): this;
-  /** Streams a chunk (chunked coding, or until close for HTTP/1.0). */
+  /**
+   * Streams a chunk (chunked coding, or until close for HTTP/1.0). It never waits: who writes much looks
+   * at `pendingBytes`, or awaits `drained()`.
+   */
   write(chunk: string | Uint8Array): this;
+  /**
+   * Resolves when fewer than 64 KiB are pending (at once), or fewer than 16 KiB after that: true, or
+   * false when the client is gone.
+   */
+  drained(): Promise<boolean>;
+  /**
+   * Streams everything from `source` and finishes: asks for the next chunk only while fewer than 64 KiB
+   * are pending. The source is closed in every case (a Readable is destroyed, an iterator's `return()`
+   * called), also when the client goes away while a chunk is awaited.
+   * @returns true when all was handed over, false when the client went away
+   * @throws what the source throws; an answer that was begun is then cut by a reset, so that no client
+   *   takes a part for the whole
+   */
+  stream(source: BodySource): Promise<boolean>;
   /** Completes the response; with a body, Content-Length is set. */
   end(body?: string | Uint8Array): this;
+  /**
+   * Completes the response with `value` as JSON; the type is application/json unless one was set.
+   * @throws SluiceError ERR_ARG_TYPE for what JSON has no text for (undefined, a function)
+   */
+  json(value: unknown): this;
+  /** Completes the response with a Location. @param status 300..399, default 302 */
+  redirect(location: string, status?: number): this;
   /**
    * Calls back once when the response is finished or the client is gone. @param sent whether it
    * was handed over completely

@@ -1,10 +1,18 @@
 // What a handler sees of a request. Everything beyond the method and the path is made when it is asked for.
 
+import { SluiceError } from '../base/errors.ts';
 import type { RouteParams } from '../http/path-table.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { RequestBody } from './http-body.ts';
 import type { TrustedProxies } from './http-client-address.ts';
 import type { ServerRequest } from './types.ts';
+
+/** What a request needs from its exchange. */
+export interface RequestHost {
+  readonly body: RequestBody;
+  readonly aborted: boolean;
+  readonly signal: AbortSignal;
+}
 
 const NO_PARAMS: RouteParams = Object.freeze(Object.create(null) as Record<string, string>);
 
@@ -15,7 +23,7 @@ export class HttpRequest implements ServerRequest {
   params: RouteParams = NO_PARAMS;
 
   readonly #head: RequestHead;
-  readonly #body: RequestBody;
+  #host: RequestHost | undefined;
   readonly #remoteAddress: string;
   readonly #proxies: TrustedProxies | undefined;
   #headers: Record<string, string> | undefined;
@@ -23,12 +31,12 @@ export class HttpRequest implements ServerRequest {
 
   constructor(
     head: RequestHead,
-    body: RequestBody,
+    host: RequestHost,
     remoteAddress: string,
     proxies: TrustedProxies | undefined,
   ) {
     this.#head = head;
-    this.#body = body;
+    this.#host = host;
     this.#remoteAddress = remoteAddress;
     this.#proxies = proxies;
     this.method = head.method;
@@ -67,9 +75,17 @@ export class HttpRequest implements ServerRequest {
       : this.#proxies.clientAddress(address, this.headers['x-forwarded-for']);
   }
 
+  get aborted(): boolean {
+    return this.#host?.aborted ?? false;
+  }
+
+  get signal(): AbortSignal {
+    return this.#requireHost().signal;
+  }
+
   bytes(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      this.#body.readWhole(
+      this.#requireHost().body.readWhole(
         (body, isBorrowed) => resolve(isBorrowed ? Buffer.from(body) : body),
         reject,
       );
@@ -85,15 +101,27 @@ export class HttpRequest implements ServerRequest {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer> {
-    return this.#body.iterate();
+    return this.#requireHost().body.iterate();
   }
 
   onBody(whole: (body: Buffer) => void, failed: (error: Error) => void): void {
-    this.#body.readWhole(whole, failed);
+    this.#requireHost().body.readWhole(whole, failed);
   }
 
   limitBody(bytesMax: number): void {
-    this.#body.limit(bytesMax);
+    this.#requireHost().body.limit(bytesMax);
+  }
+
+  /** Its connection speaks another protocol now: lets go of what only HTTP needs. */
+  detach(): void {
+    this.#host = undefined;
+  }
+
+  #requireHost(): RequestHost {
+    if (this.#host === undefined) {
+      throw new SluiceError('ERR_STATE', 'The request has become a WebSocket.');
+    }
+    return this.#host;
   }
 }
 

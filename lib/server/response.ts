@@ -4,8 +4,10 @@
 import { SluiceError } from '../base/errors.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { checkField, checkStatus, isBodiless, statusLine } from '../http/response-head.ts';
+import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import type { Connection } from '../net/types.ts';
-import type { ServerResponse } from './types.ts';
+import { ResponseStream } from './response-stream.ts';
+import type { BodySource, ServerResponse } from './types.ts';
 
 /** What a response needs from the connection that it belongs to. */
 export interface ResponseHost {
@@ -17,6 +19,10 @@ export interface ResponseHost {
   responseFinished(): void;
   /** Bytes of a streamed response were written and some are pending. */
   responseStalled(): void;
+  /** Nobody will get the answer. */
+  responseAborted(): void;
+  /** Something failed that no promise or throw can tell. */
+  report(error: unknown): void;
 }
 
 /** How the end of the body is told. */
@@ -61,15 +67,16 @@ export class HttpResponse implements ServerResponse {
     return this.#keepsAlive;
   }
 
-  /** Bytes that the kernel has not taken yet; for handlers that stream. */
   get pendingBytes(): number {
     return this.#host.connection.pendingBytes;
   }
 
-  /** Resolves when little is pending: true, or false when the client is gone. */
+  /** Below the high mark no drain would ever be reported: that is resolved at once. */
   drained(): Promise<boolean> {
     if (this.#state === 'aborted') return Promise.resolve(false);
-    if (this.pendingBytes === 0) return Promise.resolve(true);
+    if (this.#state === 'finished' || this.pendingBytes < HIGH_WATER_BYTES) {
+      return Promise.resolve(this.#host.connection.isOpen);
+    }
     return new Promise((resolve) => {
       this.#drainWaiters ??= [];
       this.#drainWaiters.push(resolve);
@@ -121,6 +128,45 @@ export class HttpResponse implements ServerResponse {
     return this;
   }
 
+  json(value: unknown): this {
+    const text: string | undefined = JSON.stringify(value);
+    if (text === undefined) throw new SluiceError('ERR_ARG_TYPE', 'JSON has no text for that.');
+    if (!this.#hasField('content-type')) this.header('Content-Type', 'application/json');
+    return this.end(text);
+  }
+
+  redirect(location: string, status = 302): this {
+    if (!(status >= 300 && status <= 399)) {
+      throw new SluiceError('ERR_ARG_RANGE', `Not a redirecting status: ${status}`);
+    }
+    return this.status(status).header('Location', location).end();
+  }
+
+  stream(source: BodySource): Promise<boolean> {
+    return new ResponseStream(this, source).run();
+  }
+
+  /** True when a body would not be sent: the answer to HEAD, or a status without one. */
+  get isBodyless(): boolean {
+    return this.#isHead || isBodiless(this.#status);
+  }
+
+  /** Sends the head of a streamed answer now, if it was not sent. */
+  sendHead(): void {
+    if (this.#state === 'open' && !this.headSent) this.#decideStreamed();
+  }
+
+  report(error: unknown): void {
+    this.#host.report(error);
+  }
+
+  /** The rest will not come: whoever reads must see that it is missing. */
+  cut(): void {
+    if (this.#state !== 'open') return;
+    this.#host.connection.reset();
+    this.abort();
+  }
+
   onFinish(callback: (sent: boolean) => void): this {
     if (this.#state === 'open') {
       this.#finishCallbacks ??= [];
@@ -145,6 +191,7 @@ export class HttpResponse implements ServerResponse {
   abort(): void {
     if (this.#state !== 'open') return;
     this.#state = 'aborted';
+    this.#host.responseAborted();
     this.#settle(false);
   }
 
@@ -315,7 +362,7 @@ export class HttpResponse implements ServerResponse {
     const callbacks = this.#finishCallbacks;
     this.#finishCallbacks = undefined;
     for (const callback of callbacks ?? []) callback(sent);
-    if (!sent) this.connectionDrained();
+    if (this.#drainWaiters !== undefined) this.connectionDrained();
   }
 
   #requireOpen(): void {

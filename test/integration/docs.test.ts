@@ -119,6 +119,17 @@ describe('library.md', () => {
     expect(await textOf(`http://${host}/count`, { method: 'POST', body })).toBe('bytes: 300000\n');
   });
 
+  test('streaming: a generator, and a client that leaves', async () => {
+    const { host } = await serve('streaming');
+    const text = await textOf(`http://${host}/numbers/50000`);
+    expect(text.split('\n')).toHaveLength(50_001);
+    const leaving = new AbortController();
+    const slow = fetch(`http://${host}/slow`, { signal: leaving.signal });
+    await textOf(`http://${host}/numbers/1`);
+    leaving.abort();
+    await expect(slow).rejects.toThrow();
+  });
+
   test('upgrade: refuses, hands data on, closes with a reason', async () => {
     const { sample, host } = await serve('upgrade');
     await expect(open(`ws://${host}/room/blue`)).rejects.toThrow('401');

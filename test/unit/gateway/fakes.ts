@@ -1,6 +1,7 @@
 // Small fakes at the seams of the server: a request, a response and a socket that only remember.
 
 import type {
+  BodySource,
   RouteHandler,
   SendOutcome,
   Server,
@@ -26,6 +27,8 @@ export class FakeRequest implements ServerRequest {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   readonly ip: string;
+  readonly aborted = false;
+  readonly signal = new AbortController().signal;
   bodyLimit: number | undefined;
   bodyAsked = false;
   #body: Buffer;
@@ -91,6 +94,7 @@ export class FakeResponse implements ServerResponse {
   body = '';
   headSent = false;
   finished = false;
+  pendingBytes = 0;
 
   status(code: number): this {
     this.code = code;
@@ -113,6 +117,24 @@ export class FakeResponse implements ServerResponse {
     this.headSent = true;
     this.finished = true;
     return this;
+  }
+
+  drained(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  async stream(source: BodySource): Promise<boolean> {
+    for await (const chunk of source) this.write(chunk);
+    this.end();
+    return true;
+  }
+
+  json(value: unknown): this {
+    return this.header('Content-Type', 'application/json').end(JSON.stringify(value));
+  }
+
+  redirect(location: string, status = 302): this {
+    return this.status(status).header('Location', location).end();
   }
 
   onFinish(): this {

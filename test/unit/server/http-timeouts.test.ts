@@ -120,27 +120,3 @@ test('a finished answer that is still on its way outlives the idle time while it
   connection.fireDeadline();
   expect(connection.state).toBe('reset');
 });
-
-test('drained() resolves when the queue has room, and with false when the client is gone', async () => {
-  const outcomes: unknown[] = [];
-  const { connection } = connectHttp((router) =>
-    router.add('GET', '/', async (_request, response) => {
-      const stream = response as ServerResponse & { drained(): Promise<boolean> };
-      stream.write('a');
-      outcomes.push(await stream.drained());
-      stream.write('b');
-      outcomes.push(await stream.drained());
-    }),
-  );
-  connection.stalled = true;
-  connection.feed(get('/'));
-  await settle();
-  expect(outcomes).toEqual([]);
-  connection.drain();
-  connection.stalled = true;
-  await settle();
-  expect(outcomes).toEqual([true]);
-  connection.reap();
-  await settle();
-  expect(outcomes).toEqual([true, false]);
-});
