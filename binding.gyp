@@ -10,8 +10,10 @@
       'includes': ['native/flags.gypi'],
       'sources': [
         'native/core/event_loop.cc',
+        'native/core/event_loop_accept.cc',
         'native/core/event_loop_close.cc',
         'native/core/event_loop_flush.cc',
+        'native/core/listen_ops.cc',
         'native/core/listener.cc',
         'native/core/poller.cc',
         'native/core/sha256.cc',
@@ -27,6 +29,7 @@
         'native/binding/js_call.cc',
         'native/binding/loop_wrap.cc',
         'native/binding/loop_wrap_js.cc',
+        'native/binding/loop_wrap_listen.cc',
         'native/binding/symbols_js.cc',
       ],
     },

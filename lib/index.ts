@@ -4,11 +4,13 @@ export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
 export { createServer } from './server/server.ts';
 export type {
   BodySource,
+  ListenOptions,
   PublishResult,
   RouteHandler,
   SendOptions,
   SendOutcome,
   Server,
+  ServerListener,
   ServerOptions,
   ServerRequest,
   ServerResponse,

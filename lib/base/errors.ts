@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   ERR_STATE: 'The call is not allowed in the current state of the object.',
   ERR_CLOSED: 'The object is closed.',
   ERR_SYSTEM: 'The operating system refused a call; errno and syscall say which.',
+  ERR_DESCRIPTOR: 'The descriptor is not of the kind that the call needs.',
   ERR_NATIVE_MISSING: 'The native addon could not be loaded.',
   ERR_CODEC_MISSING: 'The addon for TLS and permessage-deflate could not be loaded.',
   ERR_CONFIG: 'The configuration is not valid.',

@@ -14,6 +14,13 @@ export interface LoopHandler {
 export interface NativeLoop {
   /** @param host numeric address @returns the listener's index */
   listen(host: string, port: number, backlog: number): number;
+  /** @param path UTF-8, or an abstract name behind a zero byte @param mode -1 leaves it to umask */
+  listenPath(path: Uint8Array, mode: number, backlog: number): number;
+  /** On success the descriptor is the loop's. @param exclusive EPOLLEXCLUSIVE */
+  listenDescriptor(fd: number, exclusive: boolean): number;
+  /** The numeric host or the path; a number is a negative errno. */
+  listenerName(index: number): string | number;
+  /** 0 for a Unix socket. */
   listenerPort(index: number): number;
   closeListener(index: number): void;
   /** Sends what the send records say and resets their cursors. */

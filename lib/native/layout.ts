@@ -23,6 +23,7 @@ export const PENDING_BYTES_MAX = 256 * 1024 * 1024;
 export const HIGH_WATER_BYTES = 64 * 1024;
 export const LOW_WATER_BYTES = 16 * 1024;
 export const BACKLOG_MAX = 65_535;
+export const SOCKET_PATH_BYTES_MAX = 107;
 /** Deadlines are late by up to this, never early. */
 export const WHEEL_TICK_MS = 32;
 /** How long input is discarded after close() before the descriptor goes. */
@@ -93,6 +94,7 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   highWaterBytes: HIGH_WATER_BYTES,
   lowWaterBytes: LOW_WATER_BYTES,
   backlogMax: BACKLOG_MAX,
+  socketPathBytesMax: SOCKET_PATH_BYTES_MAX,
   wheelTickMs: WHEEL_TICK_MS,
   lingerMs: LINGER_MS,
   headerWords: HEADER_WORDS,

@@ -2,13 +2,11 @@
 // to 64 events; the cursor stays outside the `try`, so that a handler that throws costs its own
 // connection and never its neighbours'.
 
-import { isIP } from 'node:net';
 import { markAsUntransferable } from 'node:worker_threads';
 import { SluiceError } from '../base/errors.ts';
 import type { NativeLoop } from '../native/binding.ts';
 import { errorName } from '../native/error-names.ts';
 import {
-  BACKLOG_MAX,
   CALL_BEFORE_FLUSH,
   CALL_CLOSED,
   CALL_COMMIT,
@@ -39,11 +37,11 @@ import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
 import { SocketAudience } from './audience.ts';
 import { type BatchCounter, ConnectionState, SocketConnection } from './connection.ts';
 import { addExitListener, removeExitListener } from './exit-listeners.ts';
+import { type AcceptCallback, ListenerTable } from './listener-table.ts';
 import { SendBuffer, WRITABLE } from './send-buffer.ts';
 import { TaskQueue } from './task-queue.ts';
 import type {
   Audience,
-  Connection,
   ConnectionOwner,
   Listener,
   ListenOptions,
@@ -51,11 +49,6 @@ import type {
   LoopStats,
   TickTask,
 } from './types.ts';
-
-const BACKLOG_DEFAULT = 4096;
-const PORT_MAX = 65_535;
-
-type AcceptCallback = (connection: Connection) => ConnectionOwner;
 
 /** Raised outside of the batch: an exception must not end the batch of the other connections. */
 function reportUncaught(error: unknown): void {
@@ -86,11 +79,14 @@ export class EventLoop implements Loop {
   readonly #receiveSlab: RawBuffer = rawBuffer(Buffer.from(new ArrayBuffer(RECEIVE_SLAB_BYTES)));
   readonly #records = new Int32Array(RECEIVE_RECORDS_MAX * RECEIVE_STRIDE);
   readonly #connections: (SocketConnection | undefined)[] = [];
-  readonly #acceptors: (AcceptCallback | undefined)[] = [];
+  readonly #listeners: ListenerTable;
   readonly #counter: BatchCounter = { batch: 0 };
   readonly #flushTasks = new TaskQueue(reportUncaught);
   readonly #commitTasks = new TaskQueue(reportUncaught);
-  readonly #onExit = (): void => this.#flushNow();
+  readonly #onExit = (): void => {
+    this.#listeners.closeAll();
+    this.#flushNow();
+  };
   #openConnections = 0;
   #closed: Promise<void> | undefined;
   #resolveClosed: () => void = ignore;
@@ -115,6 +111,7 @@ export class EventLoop implements Loop {
       },
     );
     buffer.attach(this.#native);
+    this.#listeners = new ListenerTable(this.#native);
     addExitListener(this.#onExit);
   }
 
@@ -155,33 +152,7 @@ export class EventLoop implements Loop {
 
   listen(options: ListenOptions, accept: AcceptCallback): Listener {
     if (this.#closed !== undefined) throw new SluiceError('ERR_CLOSED', 'The loop is closed.');
-    const { port, backlog = BACKLOG_DEFAULT } = options;
-    const host = options.host === 'localhost' ? '127.0.0.1' : (options.host ?? '0.0.0.0');
-    if (isIP(host) === 0) throw new SluiceError('ERR_ARG_RANGE', 'host must be an IP address.');
-    if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) {
-      throw new SluiceError('ERR_ARG_RANGE', `port must be an integer from 0 to ${PORT_MAX}.`);
-    }
-    if (!Number.isInteger(backlog) || backlog < 1 || backlog > BACKLOG_MAX) {
-      throw new SluiceError(
-        'ERR_ARG_RANGE',
-        `backlog must be an integer from 1 to ${BACKLOG_MAX}.`,
-      );
-    }
-    const index = this.#native.listen(host, port, backlog);
-    if (index < 0) {
-      const text = `listen ${errorName(index)} ${host}:${port}`;
-      throw new SluiceError('ERR_SYSTEM', text, { errno: index, syscall: 'listen' });
-    }
-    this.#acceptors[index] = accept;
-    let isListening = true;
-    return {
-      host,
-      port: this.#native.listenerPort(index),
-      close: () => {
-        if (isListening) this.#closeListener(index);
-        isListening = false;
-      },
-    };
+    return this.#listeners.open(options, accept);
   }
 
   audience(): Audience {
@@ -201,18 +172,12 @@ export class EventLoop implements Loop {
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#resolveClosed = resolve;
-      for (let i = 0; i < this.#acceptors.length; i++) this.#closeListener(i);
+      this.#listeners.closeAll();
       this.#runFlushTasks();
       for (const connection of this.#connections) connection?.drop();
       if (this.#openConnections === 0) this.#release();
     });
     return this.#closed;
-  }
-
-  #closeListener(index: number): void {
-    if (this.#acceptors[index] === undefined) return;
-    this.#acceptors[index] = undefined;
-    this.#native.closeListener(index);
   }
 
   #release(): void {
@@ -333,7 +298,7 @@ export class EventLoop implements Loop {
     this.#connections[slot] = connection;
     this.#buffer.writable[slot] = WRITABLE;
     this.#openConnections++;
-    const accept = this.#acceptors[records[at + 5] as number];
+    const accept = this.#listeners.acceptor(records[at + 5] as number);
     if (accept === undefined) {
       connection.drop();
     } else {
@@ -355,7 +320,7 @@ export class EventLoop implements Loop {
 
   #listenerFailed(at: number): void {
     const errno = this.#records[at + 5] as number;
-    this.#acceptors[this.#records[at] as number] = undefined;
+    this.#listeners.forget(this.#records[at] as number);
     const text = `accept ${errorName(errno)}`;
     reportUncaught(new SluiceError('ERR_SYSTEM', text, { errno, syscall: 'accept4' }));
   }

@@ -33,14 +33,16 @@ export interface ConnectionOwner {
 }
 
 /**
- * One TCP connection. Every method may be called at any time; after close the ones that return a
+ * One TCP or Unix stream connection. Every method may be called at any time; after close the ones that return a
  * number return -EBADF and the others do nothing.
  */
 export interface Connection {
   /** generation * 2^20 + slot: never repeats in its loop's life; other loops give the same ids. */
   readonly id: number;
   owner: ConnectionOwner;
+  /** Numeric; empty for the peer of a Unix socket. */
   readonly remoteAddress: string;
+  /** 0 for the peer of a Unix socket. */
   readonly remotePort: number;
   readonly isOpen: boolean;
   /**
@@ -125,17 +127,34 @@ export interface TickTask {
   run(): void;
 }
 
+/** Where to listen: `port`, `path` or `fd`, one of them. */
 export interface ListenOptions {
   /** Default '0.0.0.0'; '::' listens on IPv6 (and IPv4-mapped). */
   readonly host?: string;
   /** 0 lets the kernel choose. */
-  readonly port: number;
+  readonly port?: number;
+  /**
+   * A Unix stream socket: a path of 1..107 bytes, or an abstract name behind a zero character. The
+   * file of a dead server is replaced, ours is unlinked at close (unix(7)).
+   */
+  readonly path?: string;
+  /** Permission bits of the socket file, 0..0o777. Default: what the umask leaves. */
+  readonly mode?: number;
+  /** A descriptor that listens already, as a service manager passes it; the loop owns it from now on. */
+  readonly fd?: number;
+  /** With `fd`: EPOLLEXCLUSIVE, for a socket that other processes poll, too (epoll_ctl(2)). */
+  readonly exclusive?: boolean;
+  /** 1..65,535, default 4,096; the kernel bounds it by net.core.somaxconn. Not for `fd`. */
   readonly backlog?: number;
 }
 
 export interface Listener {
+  /** Numeric; empty for a Unix socket. */
   readonly host: string;
+  /** 0 for a Unix socket. */
   readonly port: number;
+  /** Of a Unix socket, else undefined. */
+  readonly path: string | undefined;
   /** Stops accepting; accepted connections live on. */
   close(): void;
 }
@@ -164,7 +183,8 @@ export interface Loop {
   readonly sendSlab: Buffer;
   /**
    * @param accept called once per accepted connection; returns its owner
-   * @throws SluiceError ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
+   * @throws SluiceError ERR_ARG_RANGE for options out of range, ERR_DESCRIPTOR for an `fd` that is
+   * not a listening stream socket, ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
    */
   listen(options: ListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
   audience(): Audience;

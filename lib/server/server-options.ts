@@ -1,6 +1,7 @@
 // Checks and completes what createServer is given, before anything is opened.
 
 import { SluiceError } from '../base/errors.ts';
+import type { ListenOptions } from '../net/types.ts';
 import { HTTP_LIMITS, type HttpLimits } from './http-application.ts';
 import type { ServerOptions, WebSocketRoute } from './types.ts';
 
@@ -50,6 +51,21 @@ export function httpLimitsOf(options: ServerOptions): HttpLimits {
     bodyTimeoutMs: options.bodyTimeoutMs ?? HTTP_LIMITS.bodyTimeoutMs,
     keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? HTTP_LIMITS.keepAliveTimeoutMs,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HTTP_LIMITS.handshakeTimeoutMs,
+  };
+}
+
+/** The part of the options that says where to listen; a port of the kernel's choice without any. */
+export function listenOptionsOf(options: ListenOptions): ListenOptions {
+  const { host, path, fd, mode, exclusive, backlog } = options;
+  const port = options.port ?? (path === undefined && fd === undefined ? 0 : undefined);
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(path === undefined ? {} : { path }),
+    ...(fd === undefined ? {} : { fd }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(exclusive === undefined ? {} : { exclusive }),
+    ...(backlog === undefined ? {} : { backlog }),
   };
 }
 

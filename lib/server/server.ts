@@ -7,7 +7,7 @@ import { PathTable } from '../http/path-table.ts';
 import { unmaskNative } from '../native/bytes.ts';
 import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import { createLoop } from '../net/event-loop.ts';
-import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
+import type { Connection, ConnectionOwner, Listener, ListenOptions, Loop } from '../net/types.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { UnmaskNative } from '../websocket/unmask.ts';
 import type { HttpApplication, HttpLimits } from './http-application.ts';
@@ -16,12 +16,18 @@ import { HttpConnection } from './http-connection.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import { HttpRequest } from './request.ts';
 import { Router } from './router.ts';
-import { checkRouteOptions, checkServerOptions, httpLimitsOf } from './server-options.ts';
+import {
+  checkRouteOptions,
+  checkServerOptions,
+  httpLimitsOf,
+  listenOptionsOf,
+} from './server-options.ts';
 import type {
   PublishResult,
   RouteHandler,
   SendOptions,
   Server,
+  ServerListener,
   ServerOptions,
   WebSocketRoute,
 } from './types.ts';
@@ -69,7 +75,9 @@ export class LoopServer implements Server, HttpApplication {
   readonly #socketRoutes = new PathTable<ResolvedRoute>();
   readonly #socketPaths: string[] = [];
   readonly #http = new Map<Connection, HttpConnection>();
-  #listener: Listener | undefined;
+  readonly #listeners = new Set<Listener>();
+  /** listen() without options was called. */
+  #listensAsMade = false;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -143,25 +151,27 @@ export class LoopServer implements Server, HttpApplication {
 
   // ---- life --------------------------------------------------------------
 
-  async listen(): Promise<{ readonly host: string; readonly port: number }> {
-    if (this.#listener !== undefined || this.#closing !== undefined) {
-      throw new SluiceError('ERR_STATE', 'A server listens once.');
+  async listen(options?: ListenOptions): Promise<ServerListener> {
+    if (this.#closing !== undefined || (options === undefined && this.#listensAsMade)) {
+      throw new SluiceError('ERR_STATE', 'A closed server does not listen, nor one twice alike.');
     }
     this.#explainSocketPaths();
-    const { host, port = 0, backlog } = this.#options;
-    const options = {
-      port,
-      ...(host === undefined ? {} : { host }),
-      ...(backlog === undefined ? {} : { backlog }),
+    const chosen = listenOptionsOf(options ?? this.#options);
+    const listener = this.#ground.loop.listen(chosen, (connection) => this.#accept(connection));
+    if (options === undefined) this.#listensAsMade = true;
+    this.#listeners.add(listener);
+    const { host, port, path } = listener;
+    const close = (): void => {
+      listener.close();
+      this.#listeners.delete(listener);
     };
-    const listener = this.#ground.loop.listen(options, (connection) => this.#accept(connection));
-    this.#listener = listener;
-    return { host: listener.host, port: listener.port };
+    return { host, port, path, close };
   }
 
-  /** The port that listens; 0 before listen(). */
+  /** The first port that it listens on; 0 before listen(), and with Unix sockets alone. */
   get port(): number {
-    return this.#listener?.port ?? 0;
+    for (const listener of this.#listeners) if (listener.port > 0) return listener.port;
+    return 0;
   }
 
   get connectionCount(): number {
@@ -212,7 +222,7 @@ export class LoopServer implements Server, HttpApplication {
 
   /** Plain requests to a WebSocket's path are told so, unless the path has a GET of its own. */
   #explainSocketPaths(): void {
-    for (const path of this.#socketPaths) {
+    for (const path of this.#socketPaths.splice(0)) {
       if (this.router.match('GET', path).kind === 'handler') continue;
       this.router.add('GET', path, (_request, response) => {
         response.status(426).header('Upgrade', 'websocket').header('Sec-WebSocket-Version', '13');
@@ -227,7 +237,8 @@ export class LoopServer implements Server, HttpApplication {
     deadlineMs: number = WEBSOCKET_LIMITS.drainTimeoutMs,
   ): Promise<void> {
     this.#sockets.isClosing = true;
-    this.#listener?.close();
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.clear();
     const isEmpty = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });

@@ -1,16 +1,28 @@
 // The public surface of the library (contract.md section 5): the server and its options. What handlers
 // get is in http-types.ts and websocket-types.ts.
 
+import type { ListenOptions } from '../net/types.ts';
 import type { RouteHandler } from './http-types.ts';
 import type { PublishResult, SendOptions, WebSocketRoute } from './websocket-types.ts';
 
+export type { ListenOptions } from '../net/types.ts';
 export type * from './http-types.ts';
 export type * from './websocket-types.ts';
 
-export interface ServerOptions {
-  readonly host?: string;
-  readonly port?: number;
-  readonly backlog?: number;
+/** One of the places where a server listens. */
+export interface ServerListener {
+  /** Numeric; empty for a Unix socket. */
+  readonly host: string;
+  /** 0 for a Unix socket. */
+  readonly port: number;
+  /** Of a Unix socket, else undefined. */
+  readonly path: string | undefined;
+  /** Stops accepting here; what was accepted lives on. */
+  close(): void;
+}
+
+/** Where listen() without options listens, and the bounds of everything. */
+export interface ServerOptions extends ListenOptions {
   readonly headBytesMax?: number;
   readonly headerCountMax?: number;
   readonly headTimeoutMs?: number;
@@ -49,7 +61,12 @@ export interface Server {
    */
   publishAll(topic: string, texts: readonly string[]): PublishResult;
   subscriberCount(topic: string): number;
-  listen(): Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * Listens where `options` say, else where createServer's do; several times, at several places.
+   * @throws SluiceError (rejects) ERR_STATE for a second call without options and after close();
+   * ERR_ARG_RANGE, ERR_DESCRIPTOR, ERR_SYSTEM as the place is refused
+   */
+  listen(options?: ListenOptions): Promise<ServerListener>;
   readonly port: number;
   readonly connectionCount: number;
   /**

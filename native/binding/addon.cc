@@ -28,7 +28,7 @@ constexpr Constant kLayout[] = {
     {"fanoutSlotsMax", kFanoutSlotsMax}, {"pendingBytesMax", kPendingBytesMax},
     {"highWaterBytes", kHighWaterBytes}, {"lowWaterBytes", kLowWaterBytes},
     {"backlogMax", static_cast<uint32_t>(kBacklogMax)}, {"wheelTickMs", kWheelTickMs},
-    {"lingerMs", kLingerMs}, {"headerWords", kHeaderWords},
+    {"socketPathBytesMax", kSocketPathBytesMax}, {"lingerMs", kLingerMs}, {"headerWords", kHeaderWords},
     {"headerReceiveCount", kHeaderReceiveCount}, {"headerSendCount", kHeaderSendCount},
     {"headerSendCursor", kHeaderSendCursor}, {"headerFanoutCursor", kHeaderFanoutCursor},
     {"headerWants", kHeaderWants}, {"headerFlushCount", kHeaderFlushCount},

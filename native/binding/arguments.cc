@@ -11,6 +11,12 @@ void ThrowType(napi_env env, const char* name, const char* expected) {
   (void)napi_throw_type_error(env, "ERR_ARG_TYPE", message);
 }
 
+napi_value MakeInt32(napi_env env, int32_t value) {
+  napi_value result = nullptr;
+  (void)napi_create_int32(env, value, &result);
+  return result;
+}
+
 bool ReadArguments(napi_env env, napi_callback_info info, Arguments* arguments) {
   arguments->env = env;
   arguments->count = kArgumentsMax;

@@ -33,6 +33,8 @@ struct Arguments {
 [[nodiscard]] bool RequireRange(const Arguments& arguments, size_t start_index, size_t length,
                                 uint32_t* start, uint32_t* end);
 
+[[nodiscard]] napi_value MakeInt32(napi_env env, int32_t value);
+
 void ThrowType(napi_env env, const char* name, const char* expected);
 
 /** The object behind the receiver, if it carries the tag; else throws ERR_ILLEGAL_INVOCATION. */

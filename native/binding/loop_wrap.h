@@ -35,6 +35,9 @@ class LoopWrap {
 
   static napi_value JsConstruct(napi_env env, napi_callback_info info);
   static napi_value JsListen(napi_env env, napi_callback_info info);
+  static napi_value JsListenPath(napi_env env, napi_callback_info info);
+  static napi_value JsListenDescriptor(napi_env env, napi_callback_info info);
+  static napi_value JsListenerName(napi_env env, napi_callback_info info);
   static napi_value JsListenerPort(napi_env env, napi_callback_info info);
   static napi_value JsCloseListener(napi_env env, napi_callback_info info);
   static napi_value JsFlush(napi_env env, napi_callback_info info);
@@ -44,6 +47,7 @@ class LoopWrap {
   static void JsFinalize(napi_env env, void* data, void* hint);
   static LoopWrap* From(napi_env env, napi_callback_info info, struct Arguments* arguments);
 
+  [[nodiscard]] napi_value Listened(int index);
   /** @returns 0, or a negative errno; on failure nothing is left behind. */
   [[nodiscard]] int Start();
   void StartHandles(uv_loop_t* uv);

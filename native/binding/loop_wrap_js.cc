@@ -7,12 +7,6 @@ namespace sluice {
 
 namespace {
 
-napi_value MakeInt32(napi_env env, int32_t value) {
-  napi_value result = nullptr;
-  (void)napi_create_int32(env, value, &result);
-  return result;
-}
-
 /** Reads the eight views that make up the shared memory. @returns false after an exception */
 bool ReadMemory(const Arguments& arguments, SharedMemory* memory) {
   size_t receive = 0;
@@ -116,45 +110,6 @@ void LoopWrap::JsFinalize(napi_env, void* data, void*) {
   }
 }
 
-// listen(host, port, backlog): a listener's index, or a negative errno.
-napi_value LoopWrap::JsListen(napi_env env, napi_callback_info info) {
-  Arguments arguments;
-  LoopWrap* wrap = From(env, info, &arguments);
-  if (wrap == nullptr) return nullptr;
-  char host[64];
-  size_t length = 0;
-  uint32_t port = 0;
-  uint32_t backlog = 0;
-  if (!RequireLatin1(arguments, 0, "host", host, sizeof(host), &length) ||
-      !RequireUint32(arguments, 1, "port", &port) ||
-      !RequireUint32(arguments, 2, "backlog", &backlog)) {
-    return nullptr;
-  }
-  if (wrap->closing_) return MakeInt32(env, -EBADF);
-  const int bounded = static_cast<int>(backlog < kBacklogMax ? backlog : kBacklogMax);
-  const int index = wrap->loop_.Listen(host, static_cast<uint16_t>(port), bounded);
-  if (!wrap->in_batch_) wrap->ArmHandles();
-  return MakeInt32(env, index);
-}
-
-napi_value LoopWrap::JsListenerPort(napi_env env, napi_callback_info info) {
-  Arguments arguments;
-  LoopWrap* wrap = From(env, info, &arguments);
-  uint32_t index = 0;
-  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index)) return nullptr;
-  return MakeInt32(env, wrap->loop_.ListenerPort(index));
-}
-
-napi_value LoopWrap::JsCloseListener(napi_env env, napi_callback_info info) {
-  Arguments arguments;
-  LoopWrap* wrap = From(env, info, &arguments);
-  uint32_t index = 0;
-  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index)) return nullptr;
-  wrap->loop_.CloseListener(index);
-  if (!wrap->in_batch_) wrap->ArmHandles();
-  return nullptr;
-}
-
 // Sends the send slab now: when it is full in the middle of a batch, and on process exit.
 napi_value LoopWrap::JsFlush(napi_env env, napi_callback_info info) {
   Arguments arguments;
@@ -199,6 +154,12 @@ napi_value LoopWrap::JsClose(napi_env env, napi_callback_info info) {
 napi_value LoopWrap::Define(napi_env env) {
   const napi_property_descriptor methods[] = {
       {"listen", nullptr, JsListen, nullptr, nullptr, nullptr, napi_default_method, nullptr},
+      {"listenPath", nullptr, JsListenPath, nullptr, nullptr, nullptr, napi_default_method,
+       nullptr},
+      {"listenDescriptor", nullptr, JsListenDescriptor, nullptr, nullptr, nullptr,
+       napi_default_method, nullptr},
+      {"listenerName", nullptr, JsListenerName, nullptr, nullptr, nullptr, napi_default_method,
+       nullptr},
       {"listenerPort", nullptr, JsListenerPort, nullptr, nullptr, nullptr, napi_default_method,
        nullptr},
       {"closeListener", nullptr, JsCloseListener, nullptr, nullptr, nullptr, napi_default_method,

@@ -12,10 +12,6 @@
 namespace sluice {
 
 namespace {
-constexpr uint32_t AlignUp(uint32_t value) {
-  return (value + kReceiveAlignment - 1) & ~(kReceiveAlignment - 1);
-}
-
 /**
  * Whether a read that returned `count` bytes may have left something: it was full, or when `events`
  * were taken the end, an error, or an urgent byte (a read stops there) stood behind the data.
@@ -56,41 +52,6 @@ uint64_t EventLoop::NowMs() {
   timespec now{};
   (void)::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
-}
-
-int EventLoop::Listen(const char* host, uint16_t port, int backlog) {
-  for (uint32_t i = 0; i < kListenersMax; ++i) {
-    Listener& listener = listeners_[i];
-    if (listener.fd.valid()) continue;
-    const int fd = ListenOn(host, port, backlog);
-    if (fd < 0) return fd;
-    listener.fd.Reset(fd);
-    listener.generation++;
-    listener.resume_at_ms = 0;
-    const int error = poller_.Add(fd, EPOLLIN, MakeToken(kSlotsMax + i, listener.generation));
-    if (error != 0) {
-      listener.fd.Reset();
-      return error;
-    }
-    ++listener_count_;
-    return static_cast<int>(i);
-  }
-  return -ENOSPC;
-}
-
-int EventLoop::ListenerPort(uint32_t index) const {
-  if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
-  return LocalPort(listeners_[index].fd.get());
-}
-
-void EventLoop::CloseListener(uint32_t index) {
-  if (index >= kListenersMax || !listeners_[index].fd.valid()) return;
-  Listener& listener = listeners_[index];
-  poller_.Remove(listener.fd.get());
-  listener.fd.Reset();
-  if (listener.resume_at_ms != 0) --listeners_paused_;
-  listener.resume_at_ms = 0;
-  --listener_count_;
 }
 
 void EventLoop::Wait() {
@@ -197,74 +158,6 @@ void EventLoop::CollectReady(const epoll_event& event) {
   }
 }
 
-void EventLoop::Accept(uint32_t index) {
-  Listener& listener = listeners_[index];
-  for (uint32_t i = 0; i < kAcceptsPerTickMax; ++i) {
-    sockaddr_storage peer{};
-    const int fd = AcceptOne(listener.fd.get(), &peer);
-    if (fd >= 0) {
-      AdmitConnection(index, fd, peer);
-      continue;
-    }
-    switch (ClassifyAcceptError(fd)) {
-      case AcceptAction::kRetry:
-        continue;
-      case AcceptAction::kYield:
-        return;
-      case AcceptAction::kPause:
-        PauseListener(&listener, index);
-        return;
-      case AcceptAction::kFail:
-        CloseListener(index);
-        PushRecord(index, 0, kEventListenerFailed, 0, 0, fd, 0);
-        return;
-    }
-  }
-}
-
-void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer) {
-  UniqueFd owned(fd);
-  Connection* connection = slots_.Allocate();
-  if (connection == nullptr) {
-    PauseListener(&listeners_[index], index);
-    return;
-  }
-  const uint32_t events = WantedEvents(*connection);
-  const int error = poller_.Add(fd, events, MakeToken(connection->slot, connection->generation));
-  if (error != 0) {
-    slots_.Release(connection);
-    return;
-  }
-  connection->armed_events = events;
-  connection->fd = std::move(owned);
-  memory_.pending[connection->slot] = 0;
-  PeerName name;
-  FormatPeer(peer, &name);
-  std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
-  PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
-             receive_cursor_ + name.length, static_cast<int32_t>(index), name.port);
-  receive_cursor_ += AlignUp(name.length);
-}
-
-void EventLoop::PauseListener(Listener* listener, uint32_t index) {
-  if (listener->resume_at_ms != 0) return;
-  const uint64_t token = MakeToken(kSlotsMax + index, listener->generation);
-  if (poller_.Modify(listener->fd.get(), 0, token) != 0) return;
-  listener->resume_at_ms = NowMs() + kAcceptPauseMs;
-  ++listeners_paused_;
-}
-
-void EventLoop::ResumeListeners(uint64_t now_ms) {
-  for (uint32_t i = 0; i < kListenersMax; ++i) {
-    Listener& listener = listeners_[i];
-    if (listener.resume_at_ms == 0 || listener.resume_at_ms > now_ms) continue;
-    const uint64_t token = MakeToken(kSlotsMax + i, listener.generation);
-    if (poller_.Modify(listener.fd.get(), EPOLLIN, token) != 0) continue;
-    listener.resume_at_ms = 0;
-    --listeners_paused_;
-  }
-}
-
 void EventLoop::CountReceived(Connection* connection, int64_t bytes) {
   connection->received_bytes += static_cast<uint64_t>(bytes);
   received_bytes_ += static_cast<uint64_t>(bytes);
@@ -287,7 +180,7 @@ void EventLoop::Read(Connection* connection, uint32_t events) {
     CountReceived(connection, count);
     PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
     receive_cursor_ =
-        std::min(receive_origin_ + AlignUp(end - receive_origin_), memory_.receive_bytes);
+        std::min(receive_origin_ + AlignReceive(end - receive_origin_), memory_.receive_bytes);
     if (MoreToRead(count, events)) Rearm(connection);
   } else if (count == 0) {
     connection->read_ended = true;

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "limits.h"
@@ -50,7 +51,17 @@ class EventLoop {
 
   /** @returns a listener's index, or a negative errno. Host: numeric. */
   [[nodiscard]] int Listen(const char* host, uint16_t port, int backlog);
+  /** The same for a Unix stream socket; see ListenOnPath. */
+  [[nodiscard]] int ListenPath(const std::string& path, int mode, int backlog);
+  /**
+   * The same for a descriptor that listens already. On success it belongs to the loop.
+   * @param exclusive EPOLLEXCLUSIVE: others poll the same socket
+   */
+  [[nodiscard]] int ListenDescriptor(int fd, bool exclusive);
+  /** What a listener is bound to. @returns 0 or a negative errno */
+  [[nodiscard]] int ListenerName(uint32_t index, SocketName* name) const;
   [[nodiscard]] int ListenerPort(uint32_t index) const;
+  /** Removes it from epoll, closes it, and unlinks the file of a path. */
   void CloseListener(uint32_t index);
 
   void Wait();
@@ -87,12 +98,15 @@ class EventLoop {
     uint32_t record;
   };
 
-  // event_loop.cc: receiving.
-  void CollectReady(const epoll_event& event);
+  // event_loop_accept.cc: listeners and what they accept.
+  [[nodiscard]] int AddListener(UniqueFd* fd, uint32_t events);
   void Accept(uint32_t index);
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
-  void PauseListener(Listener* listener, uint32_t index);
+  void PauseListener(Listener* listener);
   void ResumeListeners(uint64_t now_ms);
+
+  // event_loop.cc: receiving.
+  void CollectReady(const epoll_event& event);
   void Read(Connection* connection, uint32_t events);
   void Discard(Connection* connection, uint32_t events);
   void CollectExpired(uint32_t slot);

@@ -12,6 +12,8 @@ inline constexpr uint32_t kSlotsMax = 1U << kSlotBits;
 inline constexpr uint32_t kGenerationMax = 0x7fffffff;
 inline constexpr uint32_t kListenersMax = 64;
 inline constexpr int kBacklogMax = 65535;
+/** unix(7): sun_path has 108 bytes, the last one is for the zero. */
+inline constexpr uint32_t kSocketPathBytesMax = 107;
 
 /** Ready events taken from the kernel per wake-up. */
 inline constexpr uint32_t kEventsPerWaitMax = 256;
@@ -26,6 +28,9 @@ inline constexpr uint32_t kReadBytesPerConnectionMax = 128 * 1024;
 inline constexpr uint32_t kReceiveSlabBytes = 512 * 1024;
 /** Reads start at multiples of this: a copy to a slightly higher page offset is 15 times slower. */
 inline constexpr uint32_t kReceiveAlignment = 64;
+[[nodiscard]] constexpr uint32_t AlignReceive(uint32_t offset) {
+  return (offset + kReceiveAlignment - 1) & ~(kReceiveAlignment - 1);
+}
 /** Only touched pages cost memory; those above kSendSlabSoftBytes are given back after a flush. */
 inline constexpr uint32_t kSendSlabBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kSendSlabSoftBytes = 1024 * 1024;

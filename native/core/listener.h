@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "listen_ops.h"
 #include "unique_fd.h"
 
 namespace sluice {
@@ -20,6 +21,10 @@ enum class AcceptAction {
 
 struct Listener {
   UniqueFd fd;
+  /** What a Unix socket left in the file system. */
+  SocketFile file;
+  /** EPOLLIN, and EPOLLEXCLUSIVE for a descriptor that siblings poll, too. */
+  uint32_t events = 0;
   uint32_t generation = 0;
   /** Moment at which accepting starts again; 0 while it is not paused. */
   uint64_t resume_at_ms = 0;

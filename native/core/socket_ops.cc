@@ -3,13 +3,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "system_call.h"
-#include "unique_fd.h"
 
 namespace sluice {
 
@@ -55,7 +53,7 @@ int SocketError(int fd) {
   return -error;
 }
 
-void FormatPeer(const sockaddr_storage& peer, PeerName* name) {
+void FormatPeer(const sockaddr_storage& peer, SocketName* name) {
   name->text[0] = '\0';
   name->port = 0;
   if (peer.ss_family == AF_INET) {
@@ -71,62 +69,6 @@ void FormatPeer(const sockaddr_storage& peer, PeerName* name) {
     name->port = ntohs(v6.sin6_port);
   }
   name->length = static_cast<uint32_t>(std::strlen(name->text));
-}
-
-namespace {
-
-/** Fills `address`. @returns its length, or 0 if `host` is no numeric address. */
-socklen_t ParseAddress(const char* host, uint16_t port, sockaddr_storage* address) {
-  auto* v4 = reinterpret_cast<sockaddr_in*>(address);
-  if (::inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    return sizeof(*v4);
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(address);
-  if (::inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    return sizeof(*v6);
-  }
-  return 0;
-}
-
-int SetFlag(int fd, int level, int name, int value) {
-  return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
-}
-
-int SetListenerOptions(int fd, int family) {
-  int error = SetFlag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (error == 0) error = SetFlag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-  // Accepted sockets inherit it, which saves a system call for each of them.
-  if (error == 0) error = SetFlag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  if (error == 0 && family == AF_INET6) error = SetFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  return error;
-}
-
-}  // namespace
-
-int ListenOn(const char* host, uint16_t port, int backlog) {
-  sockaddr_storage address{};
-  const socklen_t length = ParseAddress(host, port, &address);
-  if (length == 0) return -EINVAL;
-  UniqueFd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return -errno;
-  const int error = SetListenerOptions(fd.get(), address.ss_family);
-  if (error != 0) return error;
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) return -errno;
-  if (::listen(fd.get(), backlog) != 0) return -errno;
-  return fd.Release();
-}
-
-int LocalPort(int fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return -errno;
-  PeerName name;
-  FormatPeer(address, &name);
-  return name.port;
 }
 
 }  // namespace sluice

@@ -8,11 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "limits.h"
+
 namespace sluice {
 
-/** A numeric address as text, and its port. */
-struct PeerName {
-  char text[64];
+/** A numeric address as text and its port, or a path and 0; `text` need not end with a zero. */
+struct SocketName {
+  char text[kSocketPathBytesMax + 5];
   uint32_t length;
   uint16_t port;
 };
@@ -35,17 +37,7 @@ void ResetOnClose(int fd);
 /** The pending error of a socket as a negative errno, or 0. */
 [[nodiscard]] int SocketError(int fd);
 
-/** An IPv4 address inside IPv6 is written as IPv4. */
-void FormatPeer(const sockaddr_storage& peer, PeerName* name);
-
-/**
- * Binds and listens, always with SO_REUSEPORT; '::' takes IPv4, too.
- * @param host numeric IPv4 or IPv6 address
- * @returns the descriptor, or a negative errno (-EINVAL: not an address)
- */
-[[nodiscard]] int ListenOn(const char* host, uint16_t port, int backlog);
-
-/** The port that a socket is bound to, or a negative errno. */
-[[nodiscard]] int LocalPort(int fd);
+/** An IPv4 address inside IPv6 is written as IPv4; the peer of a Unix socket has no name. */
+void FormatPeer(const sockaddr_storage& peer, SocketName* name);
 
 }  // namespace sluice

@@ -2,8 +2,12 @@
 // import `sluice` from dist. Each does what the text around it says.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -108,6 +112,20 @@ describe('library.md', () => {
     expect(await peer.says(1)).toEqual(['to and fro']);
     expect((await fetch(`http://${host}/chat`)).status).toBe(426);
     peer.socket.terminate();
+  });
+
+  test('listen: a port and a path answer, and the path can be closed alone', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'sluice-docs-')), 's');
+    const code = sampleOf('library.md', 'listen').replace('port: 9502', 'port: 0');
+    const sample = new Sample('listen', code, { SOCKET_PATH: path });
+    const [, port, shown] = await sample.says(/listening on (\d+) and (\S+)/);
+    expect(shown).toBe(path);
+    expect(await textOf(`http://127.0.0.1:${port}/`)).toBe('from 127.0.0.1\n');
+    const [response] = await once(get({ socketPath: path, path: '/' }), 'response');
+    expect(await text(response)).toBe('from this machine\n');
+    sample.process.kill('SIGHUP');
+    await until('the file to go', DEADLINE_MS, () => !existsSync(path));
+    expect(await textOf(`http://127.0.0.1:${port}/`)).toBe('from 127.0.0.1\n');
   });
 
   test('http: parameters, query, JSON, a streamed body', async () => {

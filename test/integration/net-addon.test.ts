@@ -46,7 +46,17 @@ describe('wrong calls', () => {
     string,
     (...args: unknown[]) => unknown
   >;
-  const methods = ['listen', 'listenerPort', 'closeListener', 'flush', 'openCount', 'close'];
+  const methods = [
+    'listen',
+    'listenPath',
+    'listenDescriptor',
+    'listenerName',
+    'listenerPort',
+    'closeListener',
+    'flush',
+    'openCount',
+    'close',
+  ];
   const strangers = [{}, Object.create(binding.NativeLoop.prototype), new HmacKey('x')];
 
   test.each(methods)('%s on a foreign object is an illegal invocation', (method) => {

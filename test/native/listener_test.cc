@@ -7,6 +7,7 @@
 #include <string>
 
 #include "../../native/core/error_code.h"
+#include "../../native/core/listen_ops.h"
 #include "../../native/core/socket_ops.h"
 
 namespace sluice {
@@ -44,7 +45,8 @@ TEST(SocketOps, RefusesWhatIsNoAddress) {
   EXPECT_EQ(ListenOn("localhost", 0, 1), -EINVAL);
   EXPECT_EQ(ListenOn("", 0, 1), -EINVAL);
   EXPECT_EQ(ListenOn("192.0.2.1", 0, 1), -EADDRNOTAVAIL);
-  EXPECT_EQ(LocalPort(-1), -EBADF);
+  SocketName name;
+  EXPECT_EQ(LocalName(-1, &name), -EBADF);
 }
 
 }  // namespace

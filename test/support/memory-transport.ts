@@ -354,7 +354,8 @@ export class MemoryLoop implements Loop {
     const close = (): void => {
       this.#accept = undefined;
     };
-    return { host: options.host ?? '0.0.0.0', port: options.port || 1, close };
+    const { host = '0.0.0.0', port = 0, path } = options;
+    return { host, port: port || 1, path, close };
   }
 
   audience(): Audience {

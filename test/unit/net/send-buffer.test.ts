@@ -40,6 +40,9 @@ beforeEach(() => {
   buffer = new SendBuffer();
   buffer.attach({
     listen: () => 0,
+    listenPath: () => 0,
+    listenDescriptor: () => 0,
+    listenerName: () => '',
     listenerPort: () => 0,
     closeListener: ignore,
     openCount: () => 0,

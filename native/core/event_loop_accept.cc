@@ -1,0 +1,153 @@
+// Listeners of the loop, and the connections that they accept. See event_loop.h.
+#include <cerrno>
+#include <cstring>
+
+#include "event_loop.h"
+#include "socket_ops.h"
+
+namespace sluice {
+
+/** Takes `fd` over only when it succeeds. */
+int EventLoop::AddListener(UniqueFd* fd, uint32_t events) {
+  for (uint32_t i = 0; i < kListenersMax; ++i) {
+    Listener& listener = listeners_[i];
+    if (listener.fd.valid()) continue;
+    listener.generation++;
+    const int error = poller_.Add(fd->get(), events, MakeToken(kSlotsMax + i, listener.generation));
+    if (error != 0) return error;
+    listener.fd = std::move(*fd);
+    listener.events = events;
+    listener.resume_at_ms = 0;
+    ++listener_count_;
+    return static_cast<int>(i);
+  }
+  return -ENOSPC;
+}
+
+int EventLoop::Listen(const char* host, uint16_t port, int backlog) {
+  const int made = ListenOn(host, port, backlog);
+  if (made < 0) return made;
+  UniqueFd fd(made);
+  return AddListener(&fd, EPOLLIN);
+}
+
+int EventLoop::ListenPath(const std::string& path, int mode, int backlog) {
+  SocketFile file;
+  const int made = ListenOnPath(path, mode, backlog, &file);
+  if (made < 0) return made;
+  UniqueFd fd(made);
+  const int index = AddListener(&fd, EPOLLIN);
+  if (index < 0) {
+    file.Remove();
+  } else {
+    listeners_[static_cast<uint32_t>(index)].file = std::move(file);
+  }
+  return index;
+}
+
+int EventLoop::ListenDescriptor(int fd, bool exclusive) {
+  const int error = PrepareListener(fd);
+  if (error != 0) return error;
+  UniqueFd owned(fd);
+  const int index = AddListener(&owned, EPOLLIN | (exclusive ? EPOLLEXCLUSIVE : 0U));
+  if (index < 0) (void)owned.Release();
+  return index;
+}
+
+int EventLoop::ListenerName(uint32_t index, SocketName* name) const {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
+  return LocalName(listeners_[index].fd.get(), name);
+}
+
+int EventLoop::ListenerPort(uint32_t index) const {
+  SocketName name;
+  const int error = ListenerName(index, &name);
+  return error != 0 ? error : name.port;
+}
+
+void EventLoop::CloseListener(uint32_t index) {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return;
+  Listener& listener = listeners_[index];
+  // Whoever gave us the descriptor may hold the socket, too: closing alone would leave it armed.
+  if (listener.resume_at_ms == 0) poller_.Remove(listener.fd.get());
+  listener.file.Remove();
+  listener.fd.Reset();
+  if (listener.resume_at_ms != 0) --listeners_paused_;
+  listener.resume_at_ms = 0;
+  --listener_count_;
+}
+
+void EventLoop::Accept(uint32_t index) {
+  Listener& listener = listeners_[index];
+  for (uint32_t i = 0; i < kAcceptsPerTickMax; ++i) {
+    sockaddr_storage peer{};
+    const int fd = AcceptOne(listener.fd.get(), &peer);
+    if (fd >= 0) {
+      AdmitConnection(index, fd, peer);
+      if (listener.resume_at_ms != 0) return;
+      continue;
+    }
+    switch (ClassifyAcceptError(fd)) {
+      case AcceptAction::kRetry:
+        continue;
+      case AcceptAction::kYield:
+        return;
+      case AcceptAction::kPause:
+        PauseListener(&listener);
+        return;
+      case AcceptAction::kFail:
+        CloseListener(index);
+        PushRecord(index, 0, kEventListenerFailed, 0, 0, fd, 0);
+        return;
+    }
+  }
+}
+
+void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer) {
+  UniqueFd owned(fd);
+  Connection* connection = slots_.Allocate();
+  if (connection == nullptr) {
+    PauseListener(&listeners_[index]);
+    return;
+  }
+  const uint32_t events = WantedEvents(*connection);
+  const int error = poller_.Add(fd, events, MakeToken(connection->slot, connection->generation));
+  if (error != 0) {
+    slots_.Release(connection);
+    return;
+  }
+  connection->armed_events = events;
+  connection->fd = std::move(owned);
+  memory_.pending[connection->slot] = 0;
+  SocketName name;
+  FormatPeer(peer, &name);
+  std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
+  PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
+             receive_cursor_ + name.length, static_cast<int32_t>(index), name.port);
+  receive_cursor_ += AlignReceive(name.length);
+}
+
+/** Out of epoll while it rests: a listener that is polled exclusively cannot be modified. */
+void EventLoop::PauseListener(Listener* listener) {
+  if (listener->resume_at_ms != 0) return;
+  poller_.Remove(listener->fd.get());
+  listener->resume_at_ms = NowMs() + kAcceptPauseMs;
+  ++listeners_paused_;
+}
+
+void EventLoop::ResumeListeners(uint64_t now_ms) {
+  for (uint32_t i = 0; i < kListenersMax; ++i) {
+    Listener& listener = listeners_[i];
+    if (listener.resume_at_ms == 0 || listener.resume_at_ms > now_ms) continue;
+    const uint64_t token = MakeToken(kSlotsMax + i, listener.generation);
+    if (poller_.Add(listener.fd.get(), listener.events, token) != 0) {
+      // No memory for it either: another rest.
+      listener.resume_at_ms = now_ms + kAcceptPauseMs;
+      continue;
+    }
+    listener.resume_at_ms = 0;
+    --listeners_paused_;
+  }
+}
+
+}  // namespace sluice
