@@ -13,6 +13,7 @@
         'native/core/event_loop_accept.cc',
         'native/core/event_loop_close.cc',
         'native/core/event_loop_flush.cc',
+        'native/core/frame_scan.cc',
         'native/core/listen_ops.cc',
         'native/core/listener.cc',
         'native/core/poller.cc',

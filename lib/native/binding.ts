@@ -52,6 +52,8 @@ export interface NativeBinding {
   ) => NativeLoop;
   readonly HmacKey: new (secret: Uint8Array) => NativeHmacKey;
   unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
+  /** @returns bytes of the simple frames that bytes[start, end) begins with; they are unmasked */
+  scanFrames(bytes: Uint8Array, start: number, end: number): number;
   /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
   missingSymbols(names: readonly string[]): string[];
 }

@@ -14,6 +14,19 @@ export function unmaskNative(bytes: Uint8Array, start: number, end: number, mask
 }
 
 /**
+ * Unmasks in place the whole final text and binary frames, with lengths of up to 16 bits, that
+ * bytes[start, end) begins with. The first mask byte of each is then 0 if its payload is ASCII, else 1.
+ * @returns how many bytes these frames take, 0 when there is none
+ * @throws TypeError ERR_ARG_TYPE, RangeError ERR_ARG_RANGE
+ */
+export function scanFramesNative(bytes: Uint8Array, start: number, end: number): number {
+  return loadNative().scanFrames(bytes, start, end);
+}
+
+/** What lib/websocket takes from the addon. */
+export const nativeFrames = { unmask: unmaskNative, scanFrames: scanFramesNative } as const;
+
+/**
  * HMAC-SHA256 with one secret whose pads are computed once. Holds no readable copy of the secret.
  */
 export class HmacKey {

@@ -4,12 +4,12 @@
 import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { PathTable } from '../http/path-table.ts';
-import { unmaskNative } from '../native/bytes.ts';
+import { nativeFrames } from '../native/bytes.ts';
 import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import { createLoop } from '../net/event-loop.ts';
 import type { Connection, ConnectionOwner, Listener, ListenOptions, Loop } from '../net/types.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
-import type { UnmaskNative } from '../websocket/unmask.ts';
+import type { NativeFrames } from '../websocket/unmask.ts';
 import type { HttpApplication, HttpLimits } from './http-application.ts';
 import { TrustedProxies } from './http-client-address.ts';
 import { HttpConnection } from './http-connection.ts';
@@ -40,7 +40,7 @@ export interface ServerGround {
   readonly loop: Loop;
   /** Pending bytes from which on the loop will report a drain. Default: the native engine's. */
   readonly highWaterBytes?: number;
-  readonly unmaskNative?: UnmaskNative;
+  readonly nativeFrames?: NativeFrames;
   /** Called when the server has closed: who made the loop closes it. */
   readonly release?: () => Promise<void>;
 }
@@ -52,14 +52,14 @@ export interface ServerGround {
 export function createServer(options: ServerOptions = {}): Server {
   checkServerOptions(options);
   const loop = createLoop();
-  return new LoopServer({ loop, unmaskNative, release: () => loop.close() }, options);
+  return new LoopServer({ loop, nativeFrames, release: () => loop.close() }, options);
 }
 
 /**
  * A server on a loop that lives on after it: for programs that also commit or write in its ticks.
  */
 export function createServerOn(loop: Loop, options: ServerOptions = {}): Server {
-  return new LoopServer({ loop, unmaskNative }, options);
+  return new LoopServer({ loop, nativeFrames }, options);
 }
 
 export type CloseOptions = NonNullable<Parameters<Server['close']>[0]>;
@@ -90,7 +90,7 @@ export class LoopServer implements Server, HttpApplication {
     this.trustedProxies = new TrustedProxies(options.trustedProxies ?? []);
     this.#sockets = new WebSocketContext({
       loop: ground.loop,
-      unmaskNative: ground.unmaskNative,
+      nativeFrames: ground.nativeFrames,
       onError: options.onError ?? raiseUncaught,
       onGone: () => this.#noteGone(),
     });

@@ -3,7 +3,7 @@
 
 import type { Loop, TickTask } from '../net/types.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
-import { Unmasker, type UnmaskNative } from '../websocket/unmask.ts';
+import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
 import { Topics } from './topic.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
@@ -41,7 +41,7 @@ export class RunQueue implements TickTask {
 
 export interface ContextOptions {
   readonly loop: Loop;
-  readonly unmaskNative?: UnmaskNative | undefined;
+  readonly nativeFrames?: NativeFrames | undefined;
   /** Gets what handlers throw; what it throws itself is raised as uncaught. */
   readonly onError: (error: unknown) => void;
   /** A connection has left `connections`. */
@@ -62,7 +62,7 @@ export class WebSocketContext {
   constructor(options: ContextOptions) {
     const { loop } = options;
     this.encoder = new FrameEncoder(loop.sendSlab);
-    this.unmasker = new Unmasker(options.unmaskNative);
+    this.unmasker = new Unmasker(options.nativeFrames);
     this.runs = new RunQueue(loop);
     this.topics = new Topics(loop, this.runs);
     this.#options = options;

@@ -1,12 +1,14 @@
 // Turns a client's bytes into messages (RFC 6455 sections 5 to 8), in place on the receive slab. Knows
 // no socket and no state of a connection: it pushes to a FrameSink, which may stop it at any message.
 //
-//   push -> run of small whole texts (hot path, see text-run.ts)
+//   push -> run of whole small messages (hot path, see frame-run.ts)
 //        -> header -> whole frame: unmask in place, decode, deliver
 //                  -> cut or fragmented: pieces are unmasked, judged and collected as they come
 
-import { asFastBuffer } from './fast-buffer.ts';
+import { POOLED_BYTES_MAX } from './copy-pool.ts';
+import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
+import { isRunAscii, restoreRun, runFrameEnd, runPayloadAt, scanRun } from './frame-run.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import {
   CLOSE_CODE,
@@ -16,14 +18,16 @@ import {
   VIOLATIONS,
   type Violation,
 } from './protocol.ts';
-import {
-  restoreRun,
-  scanRun,
-  TEXT_RUN_HEADER_BYTES,
-  TEXT_RUN_PAYLOAD_BYTES_MAX,
-} from './text-run.ts';
 import { rotateMask, type Unmasker } from './unmask.ts';
 import { Utf8Validator } from './utf8-validator.ts';
+
+/**
+ * Texts and payloads of one run are decoded or copied together, this many bytes at a time. A kept
+ * substring pins the string that it was cut from, so that one must stay small.
+ */
+const SHARED_BYTES_MAX = 4096;
+/** Longer ones are decoded and copied by themselves. */
+const SHARED_PAYLOAD_BYTES_MAX = 256;
 
 /**
  * What the parser finds. Buffers belong to the receiver. Calls may throw; the parser is then
@@ -39,6 +43,9 @@ export interface FrameSink {
   /** The peer broke the protocol; nothing comes after it. */
   onViolation(violation: Violation): void;
 }
+
+/** First byte of a final binary frame. */
+const FINAL_BINARY = 0x82;
 
 export class FrameParser {
   readonly #sink: FrameSink;
@@ -99,9 +106,12 @@ export class FrameParser {
   }
 
   #nextFrame(bytes: Buffer, at: number, end: number): number {
-    if (this.#messageOpcode === 0 && this.#messageBytesMax >= TEXT_RUN_PAYLOAD_BYTES_MAX) {
+    if (this.#messageOpcode === 0) {
       const runEnd = scanRun(bytes, at, end, this.#unmasker);
-      if (runEnd > at) return this.#deliverRun(bytes, at, runEnd);
+      if (runEnd > at) {
+        const delivered = this.#deliverRun(bytes, at, runEnd);
+        if (delivered > at) return delivered;
+      }
     }
     const payloadAt = this.#header.read(bytes, at, end, this.#messageOpcode !== 0);
     if (payloadAt === HEADER_CUT) {
@@ -121,30 +131,51 @@ export class FrameParser {
     return payloadEnd;
   }
 
-  /** Delivers the texts of a run, which scanRun has unmasked: one slice for all that are ASCII. */
+  /**
+   * Delivers the messages of a run, which scanRun has unmasked. @returns where it ended early: it was
+   * stopped, or a message is too long, which is then left for the header to be judged
+   */
   #deliverRun(bytes: Buffer, start: number, end: number): number {
     const sink = this.#sink;
-    const base = start + TEXT_RUN_HEADER_BYTES;
-    let all: string | undefined;
+    const { copies } = this.#unmasker;
+    let text = '';
+    let textAt = 0;
+    let textEnd = start;
+    /** Where bytes[0] would lie in the copies' memory, for payloads that end up to copiedEnd. */
+    let copyOffset = 0;
+    let copiedEnd = start;
     let at = start;
     while (at < end) {
-      const from = at + TEXT_RUN_HEADER_BYTES;
-      const to = from + ((bytes[at + 1] ?? 0) & 0x7f);
-      if (bytes[at + 2] !== 0) this.#deliverUtf8(bytes, from, to);
-      else if (from === base && to === end) {
+      const from = runPayloadAt(bytes, at);
+      const to = runFrameEnd(bytes, at, from);
+      if (to - from > this.#messageBytesMax) break;
+      if (bytes[at] === FINAL_BINARY) {
+        if (to - from > SHARED_PAYLOAD_BYTES_MAX) sink.onBinary(this.#copyOf(bytes, from, to));
+        else {
+          if (to > copiedEnd) {
+            copiedEnd = Math.min(end, from + SHARED_BYTES_MAX);
+            const copyAt = copies.copy(bytes, from, to, copiedEnd);
+            copyOffset = copyAt - from;
+            copiedEnd = copies.used - copyOffset;
+          }
+          sink.onBinary(new BufferView(copies.memory, copyOffset + from, to - from));
+        }
+      } else if (!isRunAscii(bytes, from)) this.#deliverUtf8(bytes, from, to);
+      else if (to <= textEnd) sink.onText(text.substring(from - textAt, to - textAt));
+      else if (to === end || to - from > SHARED_PAYLOAD_BYTES_MAX) {
         sink.onText(asFastBuffer(bytes).latin1Slice(from, to));
       } else {
-        all ??= asFastBuffer(bytes).latin1Slice(base, end);
-        sink.onText(all.substring(from - base, to - base));
+        textAt = from;
+        textEnd = Math.min(end, from + SHARED_BYTES_MAX);
+        text = asFastBuffer(bytes).latin1Slice(from, textEnd);
+        sink.onText(text.substring(0, to - from));
       }
       at = to;
       if (this.#isEnded) return end;
-      if (this.#isStopped) {
-        restoreRun(bytes, at, end);
-        return at;
-      }
+      if (this.#isStopped) break;
     }
-    return end;
+    if (at < end) restoreRun(bytes, at, end);
+    return at;
   }
 
   #continueHeader(bytes: Buffer, at: number, end: number): number {
@@ -181,7 +212,7 @@ export class FrameParser {
     if (header.isControl) this.#deliverControl(bytes, start, end);
     else if (header.isFinal && header.opcode !== OPCODE.continuation) {
       this.#messageOpcode = 0;
-      if (header.opcode === OPCODE.binary) this.#sink.onBinary(copyOf(bytes, start, end));
+      if (header.opcode === OPCODE.binary) this.#sink.onBinary(this.#copyOf(bytes, start, end));
       else if (high === 0) this.#sink.onText(asFastBuffer(bytes).latin1Slice(start, end));
       else this.#deliverUtf8(bytes, start, end);
     } else if (this.#collect(bytes, start, end, high) && header.isFinal) this.#finishMessage();
@@ -248,8 +279,8 @@ export class FrameParser {
 
   #deliverControl(bytes: Buffer, start: number, end: number): void {
     const { opcode } = this.#header;
-    if (opcode === OPCODE.ping) this.#sink.onPing(copyOf(bytes, start, end));
-    else if (opcode === OPCODE.pong) this.#sink.onPong(copyOf(bytes, start, end));
+    if (opcode === OPCODE.ping) this.#sink.onPing(this.#copyOf(bytes, start, end));
+    else if (opcode === OPCODE.pong) this.#sink.onPong(this.#copyOf(bytes, start, end));
     else this.#deliverClose(bytes, start, end);
   }
 
@@ -279,10 +310,16 @@ export class FrameParser {
     this.#sink.onViolation(violation);
     return false;
   }
-}
 
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
-  bytes.copy(copy, 0, start, end);
-  return copy;
+  /** A copy for the receiver to keep. */
+  #copyOf(bytes: Buffer, start: number, end: number): Buffer {
+    if (end - start > POOLED_BYTES_MAX) {
+      const copy = Buffer.allocUnsafeSlow(end - start);
+      bytes.copy(copy, 0, start, end);
+      return copy;
+    }
+    const { copies } = this.#unmasker;
+    const at = copies.copy(bytes, start, end, end);
+    return new BufferView(copies.memory, at, end - start);
+  }
 }

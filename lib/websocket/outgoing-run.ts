@@ -38,7 +38,8 @@ export class OutgoingRun {
    * run
    */
   add(text: string): boolean {
-    this.#run += HEADERS[text.length] + text;
+    // From the left, or there would be a string of header and text for each message.
+    this.#run = this.#run + HEADERS[text.length] + text;
     return ++this.#count === 1;
   }
 

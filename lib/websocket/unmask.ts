@@ -1,11 +1,21 @@
 // XORs payloads with the client's mask in place (RFC 6455 section 5.3), and says on the way whether
 // all bytes were ASCII, which decides how a text is decoded.
 
-/**
- * The native routine. @param mask the four mask bytes as a little-endian word: byte i of the range is
- * XORed with bits 8*(i%4).. of it. @returns true when every unmasked byte is below 0x80
- */
-export type UnmaskNative = (bytes: Buffer, start: number, end: number, mask: number) => boolean;
+import { CopyPool } from './copy-pool.ts';
+
+/** The native routines; lib/native/bytes.ts has them. */
+export interface NativeFrames {
+  /**
+   * @param mask the four mask bytes as a little-endian word: byte i of the range is XORed with bits
+   * 8*(i%4).. of it. @returns true when every unmasked byte is below 0x80
+   */
+  unmask(bytes: Buffer, start: number, end: number, mask: number): boolean;
+  /**
+   * Unmasks the whole final text and binary frames, with lengths of up to 16 bits, that
+   * bytes[start, end) begins with, and makes a run of them (frame-run.ts). @returns their bytes
+   */
+  scanFrames(bytes: Buffer, start: number, end: number): number;
+}
 
 /**
  * From this length on the native routine wins. Measured on a 2-core x64 machine with Node 20.20, ns per
@@ -13,6 +23,8 @@ export type UnmaskNative = (bytes: Buffer, start: number, end: number, mask: num
  * 64 KiB 16,300 / 2,100. The native call itself costs about 50.
  */
 export const UNMASK_NATIVE_BYTES_MIN = 160;
+/** The same for all frames of a chunk, whose headers count little against the call. */
+export const SCAN_NATIVE_BYTES_MIN = 160;
 
 const HIGH_BITS = 0x80808080 | 0;
 
@@ -27,21 +39,27 @@ export function rotateMask(mask: number, position: number): number {
  * saw.
  */
 export class Unmasker {
-  readonly #native: UnmaskNative | undefined;
+  /** Memory for the payloads that handlers get as bytes. */
+  readonly copies = new CopyPool();
+  readonly native: NativeFrames | undefined;
+  readonly scanNativeBytesMin: number;
   #buffer: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   /**
    * @param native used from UNMASK_NATIVE_BYTES_MIN bytes on; without it everything is done here
+   * @param scanNativeBytesMin chunks this long are scanned for frames by it
    */
-  constructor(native?: UnmaskNative) {
-    this.#native = native;
+  constructor(native?: NativeFrames, scanNativeBytesMin: number = SCAN_NATIVE_BYTES_MIN) {
+    this.native = native;
+    this.scanNativeBytesMin = scanNativeBytesMin;
   }
 
   /** @returns 0 when every unmasked byte is below 0x80 */
   unmask(bytes: Buffer, start: number, end: number, mask: number): number {
-    if (this.#native !== undefined && end - start >= UNMASK_NATIVE_BYTES_MIN) {
-      return this.#native(bytes, start, end, mask) ? 0 : 1;
+    const { native } = this;
+    if (native !== undefined && end - start >= UNMASK_NATIVE_BYTES_MIN) {
+      return native.unmask(bytes, start, end, mask) ? 0 : 1;
     }
     return unmaskView(this.viewOf(bytes), start, end, mask);
   }

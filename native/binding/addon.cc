@@ -95,6 +95,7 @@ napi_value Initialize(napi_env env, napi_value exports) {
   const bool complete = loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
                         ExportErrorNames(env, exports) &&
                         ExportFunction(env, exports, "unmask", JsUnmask) &&
+                        ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
                         ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
                         napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
                         napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;

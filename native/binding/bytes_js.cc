@@ -1,6 +1,7 @@
 // See bytes_js.h.
 #include "bytes_js.h"
 
+#include "../core/frame_scan.h"
 #include "../core/sha256.h"
 #include "../core/unmask.h"
 #include "arguments.h"
@@ -81,6 +82,23 @@ napi_value JsUnmask(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   return MakeBoolean(env, Unmask(bytes + start, end - start, mask));
+}
+
+napi_value JsScanFrames(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  uint32_t start = 0;
+  uint32_t end = 0;
+  if (!ReadArguments(env, info, &arguments) ||
+      !RequireBytes(arguments, 0, "bytes", &bytes, &length) ||
+      !RequireRange(arguments, 1, length, &start, &end)) {
+    return nullptr;
+  }
+  napi_value result = nullptr;
+  const size_t scanned = ScanFrames(bytes + start, end - start);
+  (void)napi_create_uint32(env, static_cast<uint32_t>(scanned), &result);
+  return result;
 }
 
 napi_value DefineHmacKey(napi_env env) {

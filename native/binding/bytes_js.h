@@ -7,6 +7,8 @@ namespace sluice {
 
 /** unmask(bytes, start, end, mask): true if the result is ASCII. */
 napi_value JsUnmask(napi_env env, napi_callback_info info);
+/** scanFrames(bytes, start, end): bytes of the simple frames, see frame_scan.h. */
+napi_value JsScanFrames(napi_env env, napi_callback_info info);
 
 /** Defines the class HmacKey. @returns nullptr after an exception */
 [[nodiscard]] napi_value DefineHmacKey(napi_env env);

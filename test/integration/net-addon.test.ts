@@ -7,11 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../lib/base/errors.ts';
-import { HmacKey, hmacSha256Verify, unmaskNative } from '../../lib/native/bytes.ts';
+import {
+  HmacKey,
+  hmacSha256Verify,
+  scanFramesNative,
+  unmaskNative,
+} from '../../lib/native/bytes.ts';
 import { ERROR_NAMES, errorName } from '../../lib/native/error-names.ts';
 import { LAYOUT } from '../../lib/native/layout.ts';
 import { loadFrom, loadNative } from '../../lib/native/load.ts';
+import { seededRandom } from '../support/chunkings.ts';
 import { NetHarness } from '../support/net-harness.ts';
+import { referenceFrames } from '../support/reference-frames.ts';
+import { clientFrame } from '../support/websocket-frames.ts';
 
 describe('layout', () => {
   test('is the same on both sides', () => {
@@ -139,6 +147,38 @@ describe('unmaskNative', () => {
       bytes[at] = 0x80;
       expect(unmaskNative(bytes, 0, 75, 0)).toBe(false);
     }
+  });
+});
+
+describe('scanFramesNative', () => {
+  test('does what the book says, however the chunk is cut and whatever is wrong in it', () => {
+    const random = seededRandom(5);
+    const payloads = [0, 1, 3, 4, 7, 8, 31, 32, 33, 125, 126, 127, 300, 65_535];
+    for (let round = 0; round < 300; round++) {
+      const frames = Array.from({ length: 1 + Math.floor(random() * 4) }, () => {
+        const payload = randomBytes(payloads[Math.floor(random() * payloads.length)] ?? 0);
+        const bits = random() < 0.5 ? 0x7f : 0xff;
+        return clientFrame({
+          opcode: [1, 2, 0, 8, 9][Math.floor(random() ** 3 * 5)] ?? 1,
+          payload: payload.map((byte) => byte & bits),
+          fin: random() < 0.9,
+          ...(random() < 0.1 ? { lengthForm: random() < 0.5 ? 16 : 64 } : {}),
+          ...(random() < 0.05 ? { mask: false as const } : {}),
+        });
+      });
+      const chunk = Buffer.concat([Buffer.alloc(3, 0xee), ...frames, Buffer.alloc(5, 0x81)]);
+      const end = random() < 0.5 ? chunk.length - 5 : 3 + Math.floor(random() * (chunk.length - 3));
+      const expected = Buffer.from(chunk);
+      const scanned = referenceFrames.scanFrames(expected, 3, end);
+      expect(scanFramesNative(chunk, 3, end)).toBe(scanned);
+      expect(chunk.equals(expected)).toBe(true);
+    }
+  });
+
+  test('refuses a range outside of the bytes', () => {
+    expect(() => scanFramesNative(Buffer.alloc(4), 0, 5)).toThrow(
+      expect.objectContaining({ code: 'ERR_ARG_RANGE' }),
+    );
   });
 });
 

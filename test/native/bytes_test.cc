@@ -1,10 +1,11 @@
-// The mask, SHA-256 and HMAC against known answers and against slow twins.
+// The mask, the scan for frames, SHA-256 and HMAC against known answers and against slow twins.
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "../../native/core/frame_scan.h"
 #include "../../native/core/sha256.h"
 #include "../../native/core/unmask.h"
 #include "random.h"
@@ -42,6 +43,80 @@ TEST(Unmask, AgreesWithTheByteLoopAtEveryLengthAndOffset) {
       EXPECT_EQ(Unmask(bytes.data() + offset, length, mask), ascii);
       ASSERT_EQ(bytes, expected) << "length " << length << " offset " << offset;
     }
+  }
+}
+
+std::vector<uint8_t> MaskedFrame(uint8_t first, const std::string& payload) {
+  std::vector<uint8_t> frame = {first};
+  if (payload.size() < 126) {
+    frame.push_back(static_cast<uint8_t>(0x80 | payload.size()));
+  } else {
+    frame.insert(frame.end(), {0xfe, static_cast<uint8_t>(payload.size() >> 8),
+                               static_cast<uint8_t>(payload.size())});
+  }
+  const uint8_t mask[] = {1, 2, 3, 4};
+  frame.insert(frame.end(), mask, mask + 4);
+  for (size_t i = 0; i < payload.size(); ++i) {
+    frame.push_back(static_cast<uint8_t>(static_cast<uint8_t>(payload[i]) ^ mask[i % 4]));
+  }
+  return frame;
+}
+
+/** The copy lies at the very end of its memory, so that a read beyond it is seen. */
+size_t ScanCopy(const std::vector<uint8_t>& bytes, size_t length, std::vector<uint8_t>* after) {
+  after->assign(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length));
+  after->shrink_to_fit();
+  return ScanFrames(after->data(), length);
+}
+
+TEST(ScanFrames, TakesWholeSimpleFramesAndStopsAtEveryCut) {
+  const struct {
+    uint8_t first;
+    std::string payload;
+    uint8_t flag;
+  } frames[] = {{0x81, "hello", 0},
+                {0x82, "", 0},
+                {0x81, "\xc3\xa9", 1},
+                {0x82, std::string(126, '\x7f'), 0},
+                {0x81, std::string(300, '\x80'), 1}};
+  std::vector<uint8_t> all;
+  std::vector<size_t> ends = {0};
+  for (const auto& each : frames) {
+    const std::vector<uint8_t> frame = MaskedFrame(each.first, each.payload);
+    all.insert(all.end(), frame.begin(), frame.end());
+    ends.push_back(all.size());
+  }
+  std::vector<uint8_t> after;
+  for (size_t length = 0; length <= all.size(); ++length) {
+    size_t whole = 0;
+    while (whole + 1 < ends.size() && ends[whole + 1] <= length) ++whole;
+    EXPECT_EQ(ScanCopy(all, length, &after), ends[whole]) << "cut at " << length;
+    for (size_t i = 0; i < whole; ++i) {
+      const std::string& payload = frames[i].payload;
+      const uint8_t* from = after.data() + ends[i + 1] - payload.size();
+      EXPECT_TRUE(std::equal(payload.begin(), payload.end(), reinterpret_cast<const char*>(from)));
+      EXPECT_EQ(from[-4], frames[i].flag);
+    }
+  }
+}
+
+TEST(ScanFrames, LeavesWhatIsNotSimpleUntouched) {
+  const std::vector<uint8_t> others[] = {{0x01, 0x81, 1, 2, 3, 4, 5},
+                                         {0xc1, 0x81, 1, 2, 3, 4, 5},
+                                         {0x80, 0x81, 1, 2, 3, 4, 5},
+                                         {0x88, 0x80, 1, 2, 3, 4},
+                                         {0x89, 0x80, 1, 2, 3, 4},
+                                         {0x81, 0x01, 1, 2, 3, 4, 5},
+                                         {0x83, 0x80, 1, 2, 3, 4},
+                                         {0x81, 0xfe, 0, 125, 1, 2, 3, 4},
+                                         {0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 1}};
+  for (const std::vector<uint8_t>& other : others) {
+    std::vector<uint8_t> bytes = MaskedFrame(0x81, "a");
+    const size_t simple = bytes.size();
+    bytes.insert(bytes.end(), other.begin(), other.end());
+    std::vector<uint8_t> after;
+    EXPECT_EQ(ScanCopy(bytes, bytes.size(), &after), simple);
+    EXPECT_TRUE(std::equal(other.begin(), other.end(), after.begin() + 7));
   }
 }
 

@@ -3,6 +3,7 @@
 import { FrameParser, type FrameSink } from '../../lib/websocket/frame-parser.ts';
 import type { Violation } from '../../lib/websocket/protocol.ts';
 import { Unmasker } from '../../lib/websocket/unmask.ts';
+import { referenceFrames } from './reference-frames.ts';
 
 const POISON = 0xdd;
 
@@ -45,13 +46,27 @@ export class FrameRecorder implements FrameSink {
 
 export const MESSAGE_BYTES_MAX_DEFAULT = 1024 * 1024;
 
-/** Feeds the pieces through a slab at odd offsets, overwriting it after each call. */
+/**
+ * Feeds the pieces through a slab at odd offsets, overwriting it after each call: with the scan of
+ * TypeScript and with the native one, of which the result must be the same.
+ */
 export function parsePieces(
   pieces: readonly Buffer[],
   messageBytesMax: number = MESSAGE_BYTES_MAX_DEFAULT,
 ): FrameRecorder {
+  const plain = feedPieces(pieces, messageBytesMax, new Unmasker());
+  const scanned = feedPieces(pieces, messageBytesMax, new Unmasker(referenceFrames, 0));
+  if (plain.events.join('\n') === scanned.events.join('\n')) return scanned;
+  throw new Error(`native scan: ${scanned.events.join(', ')}; else: ${plain.events.join(', ')}`);
+}
+
+function feedPieces(
+  pieces: readonly Buffer[],
+  messageBytesMax: number,
+  unmasker: Unmasker,
+): FrameRecorder {
   const recorder = new FrameRecorder();
-  const parser = new FrameParser(recorder, messageBytesMax, new Unmasker());
+  const parser = new FrameParser(recorder, messageBytesMax, unmasker);
   const longest = Math.max(0, ...pieces.map((piece) => piece.length));
   const slab = Buffer.alloc(longest + 16, POISON);
   let offset = 0;

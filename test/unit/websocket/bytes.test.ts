@@ -1,11 +1,19 @@
 // The small tools of the codec: masks, incremental UTF-8, the message buffer.
 
 import { describe, expect, test } from 'vitest';
+import { CopyPool, POOLED_BYTES_MAX } from '../../../lib/websocket/copy-pool.ts';
+import { BufferView } from '../../../lib/websocket/fast-buffer.ts';
+import { restoreRun, scanRun } from '../../../lib/websocket/frame-run.ts';
 import { MessageBuffer } from '../../../lib/websocket/message-buffer.ts';
-import { restoreRun, scanRun } from '../../../lib/websocket/text-run.ts';
-import { rotateMask, UNMASK_NATIVE_BYTES_MIN, Unmasker } from '../../../lib/websocket/unmask.ts';
+import {
+  rotateMask,
+  SCAN_NATIVE_BYTES_MIN,
+  UNMASK_NATIVE_BYTES_MIN,
+  Unmasker,
+} from '../../../lib/websocket/unmask.ts';
 import { Utf8Validator } from '../../../lib/websocket/utf8-validator.ts';
 import { forEveryCut, seededRandom } from '../../support/chunkings.ts';
+import { referenceFrames } from '../../support/reference-frames.ts';
 import { clientFrame } from '../../support/websocket-frames.ts';
 
 const MASK_BYTES = [0x37, 0xfa, 0x21, 0x9d];
@@ -46,9 +54,12 @@ describe('unmask', () => {
 
   test('goes to the native routine from its threshold on', () => {
     const calls: number[] = [];
-    const unmasker = new Unmasker((_bytes, start, end) => {
-      calls.push(end - start);
-      return true;
+    const unmasker = new Unmasker({
+      ...referenceFrames,
+      unmask(_bytes, start, end) {
+        calls.push(end - start);
+        return true;
+      },
     });
     const bytes = Buffer.alloc(200);
     for (const length of [
@@ -62,18 +73,74 @@ describe('unmask', () => {
   });
 });
 
-describe('a run of texts', () => {
-  test('that was scanned and restored scans to the same again', () => {
-    const run = Buffer.concat(
-      ['one', '', 'drei ü', 'x'.repeat(125)].map((payload) => clientFrame({ payload })),
-    );
-    const unmasker = new Unmasker();
+describe('a run of messages', () => {
+  const short = ['one', '', 'drei ü', 'x'.repeat(125)].flatMap((payload) => [
+    clientFrame({ payload }),
+    clientFrame({ payload, opcode: 2 }),
+  ]);
+  const long = ['x'.repeat(126), 'ü'.repeat(500)].map((payload) => clientFrame({ payload }));
+
+  test.each([
+    ['in TypeScript', new Unmasker(), short],
+    ['natively', new Unmasker(referenceFrames, 0), [...short, ...long]],
+  ])('that was scanned %s and restored scans to the same again', (_name, unmasker, frames) => {
+    const run = Buffer.concat(frames);
     expect(scanRun(run, 0, run.length, unmasker)).toBe(run.length);
     const scanned = Buffer.from(run);
     restoreRun(run, 0, run.length);
     expect(scanRun(run, 0, run.length, unmasker)).toBe(run.length);
     for (const each of [run, scanned]) restoreRun(each, 0, each.length);
     expect(run.equals(scanned)).toBe(true);
+  });
+
+  test('is scanned natively from the threshold on', () => {
+    const calls: number[] = [];
+    const unmasker = new Unmasker({
+      ...referenceFrames,
+      scanFrames(bytes, start, end) {
+        calls.push(end - start);
+        return referenceFrames.scanFrames(bytes, start, end);
+      },
+    });
+    for (const length of [-1, 0, 1].map((more) => SCAN_NATIVE_BYTES_MIN + more)) {
+      const half = Buffer.concat([clientFrame({ payload: 'x'.repeat(74) }), Buffer.alloc(length)]);
+      expect(scanRun(half, 0, length, unmasker)).toBe(80);
+    }
+    expect(calls).toEqual([SCAN_NATIVE_BYTES_MIN, SCAN_NATIVE_BYTES_MIN + 1]);
+  });
+});
+
+describe('copies that handlers keep', () => {
+  test('are Buffers like any other', () => {
+    const view = new BufferView(Buffer.from('abcdef').buffer, 0, 0);
+    expect(Object.getPrototypeOf(view)).toBe(Buffer.prototype);
+    expect(view).toStrictEqual(Buffer.alloc(0));
+  });
+
+  test('lie in blocks of 8 KiB, one behind the other, and never on each other', () => {
+    const pool = new CopyPool();
+    const source = Buffer.alloc(POOLED_BYTES_MAX);
+    const views: Buffer[] = [];
+    for (let i = 0; i < 100; i++) {
+      source.fill(i);
+      const length = 1 + ((i * 37) % POOLED_BYTES_MAX);
+      const at = pool.copy(source, 0, length, length);
+      views.push(new BufferView(pool.memory, at, length));
+      expect(pool.memory.byteLength).toBe(8 * 1024);
+    }
+    for (const [i, view] of views.entries()) expect(view.every((byte) => byte === i)).toBe(true);
+    expect(new Set(views.map((view) => view.buffer)).size).toBeGreaterThan(2);
+  });
+
+  test('take as much as fits, and a new block when not even the first one does', () => {
+    const pool = new CopyPool();
+    const source = Buffer.alloc(16 * 1024, 7);
+    expect(pool.copy(source, 0, 10, 8000)).toBe(0);
+    const { memory } = pool;
+    expect(pool.copy(source, 0, 192, 4096)).toBe(8000);
+    expect([pool.memory === memory, pool.used]).toEqual([true, 8192]);
+    expect(pool.copy(source, 5, 6, 7)).toBe(0);
+    expect([pool.memory === memory, pool.used]).toEqual([false, 2]);
   });
 });
 

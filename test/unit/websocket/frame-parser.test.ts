@@ -5,6 +5,7 @@ import { FrameParser } from '../../../lib/websocket/frame-parser.ts';
 import { Unmasker } from '../../../lib/websocket/unmask.ts';
 import { forEveryCut } from '../../support/chunkings.ts';
 import { FrameRecorder, parsePieces } from '../../support/frame-recorder.ts';
+import { referenceFrames } from '../../support/reference-frames.ts';
 import { clientClose, clientFrame } from '../../support/websocket-frames.ts';
 
 interface Row {
@@ -321,9 +322,10 @@ describe('stopping', () => {
   function stopAt(
     bytes: Buffer,
     event: string,
+    unmasker: Unmasker,
   ): { recorder: FrameRecorder; rest: Buffer; parser: FrameParser } {
     const recorder = new FrameRecorder();
-    const parser = new FrameParser(recorder, 1000, new Unmasker());
+    const parser = new FrameParser(recorder, 1000, unmasker);
     recorder.onEvent = (seen) => {
       if (seen === event) parser.stop();
     };
@@ -336,14 +338,53 @@ describe('stopping', () => {
     ['at a single frame', [text(x(126)), text('stop'), clientFrame({ opcode: 9 }), text('c')]],
     ['at the end of fragments', [part(1, 'st'), part(0, 'op', true), text('b'), text('c')]],
     ['at the very end', [text('a'), text('stop')]],
+    ['before a long one', [text('stop'), text(x(300)), text('é'.repeat(90)), text('c')]],
+    ['before binary ones', [text('stop'), part(2, 'ab', true), part(2, x(300), true), text('c')]],
   ])('%s, the rest can be parsed later', (_name, frames) => {
+    for (const unmasker of [new Unmasker(), new Unmasker(referenceFrames, 0)]) {
+      checkStop(frames, unmasker);
+    }
+  });
+
+  function checkStop(frames: readonly Buffer[], unmasker: Unmasker): void {
     const whole = parsePieces([Buffer.concat(frames)]).events;
-    const { recorder, parser, rest } = stopAt(Buffer.concat(frames), 'text stop');
+    const { recorder, parser, rest } = stopAt(Buffer.concat(frames), 'text stop', unmasker);
     expect(recorder.events).toEqual(whole.slice(0, whole.indexOf('text stop') + 1));
     expect(parser.push(rest, 0, rest.length), 'stopped: consumes nothing').toBe(0);
     parser.resume();
     parser.push(rest, 0, rest.length);
     expect(recorder.events).toEqual(whole);
+  }
+});
+
+describe('a chunk of many messages', () => {
+  const kinds = [text('a'), text('é'), part(2, 'b', true), text(x(126)), part(2, x(300), true)];
+
+  test('gives each of them, texts and bytes mixed, beyond what is decoded together', () => {
+    const frames = Array.from({ length: 400 }, (_, i) => kinds[(i * i) % kinds.length] ?? text(''));
+    const single = frames.flatMap((frame) => parsePieces([frame]).events);
+    const recorder = parsePieces([Buffer.concat(frames)]);
+    expect(recorder.events).toEqual(single);
+    expect(recorder.kept.map((kept) => `binary ${kept.toString('hex')}`)).toEqual(
+      single.filter((event) => event.startsWith('binary')),
+    );
+  });
+
+  test('gives those before one that is too long', () => {
+    const frames = [text('a'), part(2, 'b', true), text(x(41)), text('c')];
+    expect(parsePieces([Buffer.concat(frames)], 40).events).toEqual([
+      'text a',
+      'binary 62',
+      'ERR_WS_TOO_BIG 1009',
+    ]);
+  });
+
+  test('a kept message of 100 bytes pins no more than 8 KiB', () => {
+    const frame = part(2, x(100), true);
+    const { kept } = parsePieces([Buffer.concat(Array.from({ length: 1000 }, () => frame))]);
+    expect(kept).toHaveLength(1000);
+    for (const each of kept) expect(each.buffer.byteLength).toBeLessThanOrEqual(8192);
+    expect(new Set(kept.map((each) => each.buffer)).size).toBeLessThan(20);
   });
 });
 
