@@ -15,6 +15,7 @@ export type {
   ServerRequest,
   ServerResponse,
   ServerSocket,
+  StaticFilesOptions,
   UpgradeDecision,
   WebSocketRoute,
 } from './server/types.ts';

@@ -86,4 +86,32 @@ export interface ServerResponse {
   onFinish(callback: (sent: boolean) => void): this;
 }
 
+/** How the files of a folder are served; see Server.files. */
+export interface StaticFilesOptions {
+  /** What a folder's path answers; false: nothing. Default 'index.html'. */
+  readonly index?: string | false;
+  /** Names that begin with a dot are there. Default false. */
+  readonly dotfiles?: boolean;
+  /** 'anywhere': symbolic links may lead out of the folder. Default 'inside'. */
+  readonly symlinks?: 'inside' | 'anywhere';
+  /** `NAME.br` and `NAME.gz` are sent for NAME to clients that take them. Default false. */
+  readonly precompressed?: boolean;
+  /** The Cache-Control field. Default 'no-cache': kept by the client, asked for each time. */
+  readonly cacheControl?: string;
+  /** More fields for every answer with a file. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * How long a file that is in memory is believed unchanged without another look, 0..3,600,000 ms.
+   * Default 1000.
+   */
+  readonly freshMs?: number;
+  /** Answers what is not there. Default 404. */
+  readonly notFound?: RouteHandler;
+  /**
+   * A file could not be read, or was changed while it was being sent: the client was answered 500, or
+   * the connection was cut. @param name below the folder
+   */
+  readonly failed?: (error: Error, name: string) => void;
+}
+
 export type RouteHandler = (request: ServerRequest, response: ServerResponse) => unknown;

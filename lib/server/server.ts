@@ -22,6 +22,7 @@ import {
   httpLimitsOf,
   listenOptionsOf,
 } from './server-options.ts';
+import { StaticFiles } from './static-files.ts';
 import type {
   PublishResult,
   RouteHandler,
@@ -29,6 +30,7 @@ import type {
   Server,
   ServerListener,
   ServerOptions,
+  StaticFilesOptions,
   WebSocketRoute,
 } from './types.ts';
 import { raiseUncaught, WebSocketContext } from './websocket-context.ts';
@@ -121,6 +123,14 @@ export class LoopServer implements Server, HttpApplication {
   route(method: string, path: string, handler: RouteHandler): this {
     this.router.add(method, path, handler);
     return this;
+  }
+
+  files(path: string, directory: string, options: StaticFilesOptions = {}): this {
+    if (!path.endsWith('/*')) {
+      throw new SluiceError('ERR_ARG_RANGE', 'The path of a folder ends in a star.');
+    }
+    const files = new StaticFiles(directory, options, this.clock);
+    return this.get(path, (request, response) => files.handle(request, response));
   }
 
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this {

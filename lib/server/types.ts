@@ -2,7 +2,7 @@
 // get is in http-types.ts and websocket-types.ts.
 
 import type { ListenOptions } from '../net/types.ts';
-import type { RouteHandler } from './http-types.ts';
+import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
 import type { PublishResult, SendOptions, WebSocketRoute } from './websocket-types.ts';
 
 export type { ListenOptions } from '../net/types.ts';
@@ -53,6 +53,13 @@ export interface Server {
    * only once.
    */
   route(method: string, path: string, handler: RouteHandler): this;
+  /**
+   * Serves the files below a folder to GET and HEAD: conditional requests, ranges, stored codings.
+   * @param path ends in '*', e.g. '/assets/*'; what it matches is the file's name below `directory`
+   * @throws SluiceError ERR_ARG_RANGE for another path or an option out of range, ERR_SYSTEM when the
+   *   folder is not there
+   */
+  files(path: string, directory: string, options?: StaticFilesOptions): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
   publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult;
   /**

@@ -148,6 +148,16 @@ describe('library.md', () => {
     await expect(slow).rejects.toThrow();
   });
 
+  test('files: a part, and nothing when it is known', async () => {
+    const { host } = await serve('files');
+    const url = `http://${host}/docs/files.mjs`;
+    const part = await fetch(url, { headers: { range: 'bytes=0-2' } });
+    expect([part.status, await part.text()]).toEqual([206, '// ']);
+    const etag = part.headers.get('etag') ?? '';
+    expect((await fetch(url, { headers: { 'if-none-match': etag } })).status).toBe(304);
+    expect((await fetch(`http://${host}/docs/%2e%2e/x`)).status).toBe(404);
+  });
+
   test('upgrade: refuses, hands data on, closes with a reason', async () => {
     const { sample, host } = await serve('upgrade');
     await expect(open(`ws://${host}/room/blue`)).rejects.toThrow('401');
