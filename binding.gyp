@@ -11,6 +11,7 @@
       'sources': [
         'native/core/event_loop.cc',
         'native/core/event_loop_accept.cc',
+        'native/core/event_loop_adopt.cc',
         'native/core/event_loop_close.cc',
         'native/core/event_loop_flush.cc',
         'native/core/frame_scan.cc',
@@ -19,6 +20,7 @@
         'native/core/poller.cc',
         'native/core/sha256.cc',
         'native/core/slot_table.cc',
+        'native/core/socket_info.cc',
         'native/core/socket_ops.cc',
         'native/core/system_call.cc',
         'native/core/timer_wheel.cc',
@@ -29,6 +31,7 @@
         'native/binding/bytes_js.cc',
         'native/binding/js_call.cc',
         'native/binding/loop_wrap.cc',
+        'native/binding/loop_wrap_adopt.cc',
         'native/binding/loop_wrap_js.cc',
         'native/binding/loop_wrap_listen.cc',
         'native/binding/symbols_js.cc',

@@ -10,6 +10,27 @@ export interface LoopHandler {
   readonly poison: boolean;
 }
 
+/** What getsockname, getpeername, TCP_INFO, SO_INCOMING_CPU and SO_PEERCRED say; all numbers plain. */
+export interface NativeConnectionInfo {
+  readonly isUnix: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** -1 where it is not known. */
+  readonly incomingCpu: number;
+  readonly rttUs: number;
+  readonly rttVarianceUs: number;
+  readonly retransmits: number;
+  readonly unacknowledged: number;
+  readonly congestionWindow: number;
+  readonly notSentBytes: number;
+  /** 0 where it is not known; the ids are -1 then. */
+  readonly peerPid: number;
+  readonly peerUid: number;
+  readonly peerGid: number;
+}
+
 /** The engine's loop. Results are a non-negative integer or a negative errno. */
 export interface NativeLoop {
   /** @param host numeric address @returns the listener's index */
@@ -23,6 +44,10 @@ export interface NativeLoop {
   /** 0 for a Unix socket. */
   listenerPort(index: number): number;
   closeListener(index: number): void;
+  /** @param head delivered first, as data @returns generation * 2^20 + slot, or a negative errno */
+  adopt(fd: number, duplicate: boolean, head: Uint8Array): number;
+  /** A number is a negative errno. */
+  connectionInfo(slot: number, generation: number): NativeConnectionInfo | number;
   /** Sends what the send records say and resets their cursors. */
   flush(): void;
   /** Listeners plus connections whose close was not delivered yet. */

@@ -24,6 +24,8 @@ export const HIGH_WATER_BYTES = 64 * 1024;
 export const LOW_WATER_BYTES = 16 * 1024;
 export const BACKLOG_MAX = 65_535;
 export const SOCKET_PATH_BYTES_MAX = 107;
+/** What may come with an adopted socket. */
+export const ADOPT_HEAD_BYTES_MAX = 1024 * 1024;
 /** Deadlines are late by up to this, never early. */
 export const WHEEL_TICK_MS = 32;
 /** How long input is discarded after close() before the descriptor goes. */
@@ -94,6 +96,7 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   highWaterBytes: HIGH_WATER_BYTES,
   lowWaterBytes: LOW_WATER_BYTES,
   backlogMax: BACKLOG_MAX,
+  adoptHeadBytesMax: ADOPT_HEAD_BYTES_MAX,
   socketPathBytesMax: SOCKET_PATH_BYTES_MAX,
   wheelTickMs: WHEEL_TICK_MS,
   lingerMs: LINGER_MS,

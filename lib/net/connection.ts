@@ -18,7 +18,7 @@ import {
 } from '../native/layout.ts';
 import type { SocketAudience } from './audience.ts';
 import { type SendBuffer, WRITABLE, WRITABLE_HELD } from './send-buffer.ts';
-import type { ByteCounters, Connection, ConnectionOwner } from './types.ts';
+import type { ByteCounters, Connection, ConnectionInfo, ConnectionOwner } from './types.ts';
 
 /** Open, our FIN asked for, close asked for, gone. */
 export const ConnectionState = { OPEN: 0, ENDED: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -161,6 +161,11 @@ export class SocketConnection implements Connection {
     if (this.state === ConnectionState.OPEN) {
       this.buffer.writable[this.slot] = isHeld ? WRITABLE_HELD : WRITABLE;
     }
+  }
+
+  info(): ConnectionInfo | undefined {
+    if (this.state === ConnectionState.CLOSED) return undefined;
+    return this.buffer.connectionInfo(this.slot, this.generation);
   }
 
   readCounters(): ByteCounters {

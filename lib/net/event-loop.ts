@@ -26,6 +26,7 @@ import {
   HEADER_SEND_CALLS,
   HEADER_SENT_BYTES,
   HEADER_WANTS,
+  ID_GENERATION,
   RECEIVE_RECORDS_MAX,
   RECEIVE_SLAB_BYTES,
   RECEIVE_STRIDE,
@@ -34,6 +35,7 @@ import {
 } from '../native/layout.ts';
 import { loadNative } from '../native/load.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
+import { adoptNative } from './adoption.ts';
 import { SocketAudience } from './audience.ts';
 import { type BatchCounter, ConnectionState, SocketConnection } from './connection.ts';
 import { addExitListener, removeExitListener } from './exit-listeners.ts';
@@ -41,7 +43,9 @@ import { type AcceptCallback, ListenerTable } from './listener-table.ts';
 import { SendBuffer, WRITABLE } from './send-buffer.ts';
 import { TaskQueue } from './task-queue.ts';
 import type {
+  AdoptOptions,
   Audience,
+  Connection,
   ConnectionOwner,
   Listener,
   ListenOptions,
@@ -153,6 +157,24 @@ export class EventLoop implements Loop {
   listen(options: ListenOptions, accept: AcceptCallback): Listener {
     if (this.#closed !== undefined) throw new SluiceError('ERR_CLOSED', 'The loop is closed.');
     return this.#listeners.open(options, accept);
+  }
+
+  adopt(fd: number, options: AdoptOptions, accept: AcceptCallback): Connection {
+    if (this.#closed !== undefined) throw new SluiceError('ERR_CLOSED', 'The loop is closed.');
+    const id = adoptNative(this.#native, fd, options);
+    const slot = id % ID_GENERATION;
+    const generation = Math.floor(id / ID_GENERATION);
+    const known = this.#buffer.connectionInfo(slot, generation);
+    const { remoteAddress = known?.remoteAddress ?? '' } = options;
+    const { remotePort = known?.remotePort ?? 0 } = options;
+    const connection = this.#begin(slot, generation, remoteAddress, remotePort);
+    try {
+      connection.owner = accept(connection);
+    } catch (error) {
+      connection.drop();
+      throw error;
+    }
+    return connection;
   }
 
   audience(): Audience {
@@ -284,13 +306,24 @@ export class EventLoop implements Loop {
 
   #opened(at: number): void {
     const records = this.#records;
-    const slot = records[at] as number;
     const address = this.#receiveSlab.latin1Slice(records[at + 3], records[at + 4]);
+    const slot = records[at] as number;
+    const port = records[at + 6] as number;
+    const connection = this.#begin(slot, records[at + 1] as number, address, port);
+    const accept = this.#listeners.acceptor(records[at + 5] as number);
+    if (accept === undefined) {
+      connection.drop();
+    } else {
+      connection.owner = accept(connection);
+    }
+  }
+
+  #begin(slot: number, generation: number, address: string, port: number): SocketConnection {
     const connection = new SocketConnection(
       slot,
-      records[at + 1] as number,
+      generation,
       address,
-      records[at + 6] as number,
+      port,
       UNOWNED,
       this.#buffer,
       this.#counter,
@@ -298,12 +331,7 @@ export class EventLoop implements Loop {
     this.#connections[slot] = connection;
     this.#buffer.writable[slot] = WRITABLE;
     this.#openConnections++;
-    const accept = this.#listeners.acceptor(records[at + 5] as number);
-    if (accept === undefined) {
-      connection.drop();
-    } else {
-      connection.owner = accept(connection);
-    }
+    return connection;
   }
 
   #gone(connection: SocketConnection, errno: number, unsentBytes: number): void {

@@ -21,7 +21,8 @@ import {
   SLOTS_MAX,
 } from '../native/layout.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
-import type { ByteCounters } from './types.ts';
+import { describeConnection } from './connection-info.ts';
+import type { ByteCounters, ConnectionInfo } from './types.ts';
 
 const TWO_POW_32 = 4_294_967_296;
 const NO_BYTES: ByteCounters = { sentBytes: 0, receivedBytes: 0 };
@@ -53,6 +54,13 @@ export class SendBuffer {
       sentBytes: this.wide(HEADER_ONE_SENT_BYTES),
       receivedBytes: this.wide(HEADER_ONE_RECEIVED_BYTES),
     };
+  }
+
+  /** See Connection.info. */
+  connectionInfo(slot: number, generation: number): ConnectionInfo | undefined {
+    const known = this.#native?.connectionInfo(slot, generation);
+    if (known === undefined || typeof known === 'number') return undefined;
+    return describeConnection(known, this.readCounters(slot, generation));
   }
 
   /** A count of the header that takes two words. */

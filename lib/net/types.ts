@@ -78,6 +78,8 @@ export interface Connection {
    * paths.
    */
   readCounters(): ByteCounters;
+  /** What the kernel knows of the socket; undefined after onClose. One crossing: not for hot paths. */
+  info(): ConnectionInfo | undefined;
 
   /** Stops reading; the kernel's buffer then holds the peer back. */
   pause(): void;
@@ -98,6 +100,39 @@ export interface Connection {
 export interface ByteCounters {
   readonly sentBytes: number;
   readonly receivedBytes: number;
+}
+
+/** @see tcp(7), socket(7), unix(7) */
+export interface ConnectionInfo extends ByteCounters {
+  readonly transport: 'tcp' | 'unix';
+  /** Numeric, or the path of a Unix socket. */
+  readonly localAddress: string;
+  /** 0 for a Unix socket. */
+  readonly localPort: number;
+  /** Of the socket itself, whatever a proxy says; empty for a Unix socket. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The processor that handled the last packet, if the kernel says so. */
+  readonly incomingCpu: number | undefined;
+  /** Undefined for a Unix socket. */
+  readonly tcp: TcpInfo | undefined;
+  /** The process at the other end of a Unix socket, when it connected. */
+  readonly peer: { readonly pid: number; readonly uid: number; readonly gid: number } | undefined;
+}
+
+/** From TCP_INFO. */
+export interface TcpInfo {
+  /** Smoothed round trip, in microseconds. */
+  readonly rttUs: number;
+  readonly rttVarianceUs: number;
+  /** Segments sent again since the connection began. */
+  readonly retransmits: number;
+  /** Segments sent and not acknowledged. */
+  readonly unacknowledged: number;
+  /** In segments. */
+  readonly congestionWindow: number;
+  /** In the kernel's send buffer, and not on the wire yet. */
+  readonly notSentBytes: number;
 }
 
 /**
@@ -148,6 +183,16 @@ export interface ListenOptions {
   readonly backlog?: number;
 }
 
+export interface AdoptOptions {
+  /** Bytes that were read from it already, up to 1 MiB: the first that the owner gets. Copied. */
+  readonly head?: Uint8Array;
+  /** Adopt a duplicate and leave `fd` to the caller. Default false. */
+  readonly duplicate?: boolean;
+  /** Default: what the kernel says. */
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
+}
+
 export interface Listener {
   /** Numeric; empty for a Unix socket. */
   readonly host: string;
@@ -187,6 +232,20 @@ export interface Loop {
    * not a listening stream socket, ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
    */
   listen(options: ListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
+  /**
+   * Makes a socket that somebody else has connected, and perhaps read from, a connection of this loop.
+   * It becomes non-blocking, and with it every duplicate of the descriptor: with `duplicate`, the other
+   * owner must stop using his before anything is written here, and may then close it.
+   * @param fd a connected TCP or Unix stream socket; the loop owns it, or a duplicate, from now on
+   * @param accept called at once; returns the owner
+   * @throws SluiceError ERR_DESCRIPTOR when it is closed, no stream socket, listening, not connected or
+   * adopted already; ERR_ARG_RANGE for a longer head; ERR_SYSTEM; then `fd` stays the caller's
+   */
+  adopt(
+    fd: number,
+    options: AdoptOptions,
+    accept: (connection: Connection) => ConnectionOwner,
+  ): Connection;
   audience(): Audience;
   /**
    * Runs `task` once before this tick's bytes are flushed: in the same crossing when the loop is

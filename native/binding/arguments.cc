@@ -30,6 +30,12 @@ bool RequireUint32(const Arguments& arguments, size_t index, const char* name, u
   return false;
 }
 
+bool RequireBoolean(const Arguments& arguments, size_t index, const char* name, bool* value) {
+  if (napi_get_value_bool(arguments.env, arguments.values[index], value) == napi_ok) return true;
+  ThrowType(arguments.env, name, "a boolean");
+  return false;
+}
+
 bool RequireBytes(const Arguments& arguments, size_t index, const char* name, uint8_t** bytes,
                   size_t* length) {
   napi_typedarray_type type;

@@ -22,6 +22,8 @@ struct Arguments {
 
 [[nodiscard]] bool RequireUint32(const Arguments& arguments, size_t index, const char* name,
                                  uint32_t* value);
+[[nodiscard]] bool RequireBoolean(const Arguments& arguments, size_t index, const char* name,
+                                  bool* value);
 [[nodiscard]] bool RequireBytes(const Arguments& arguments, size_t index, const char* name,
                                 uint8_t** bytes, size_t* length);
 [[nodiscard]] bool RequireInt32Array(const Arguments& arguments, size_t index, const char* name,

@@ -59,9 +59,8 @@ napi_value LoopWrap::JsListenDescriptor(napi_env env, napi_callback_info info) {
   if (wrap == nullptr) return nullptr;
   uint32_t fd = 0;
   bool exclusive = false;
-  if (!RequireUint32(arguments, 0, "fd", &fd)) return nullptr;
-  if (napi_get_value_bool(env, arguments.values[1], &exclusive) != napi_ok) {
-    ThrowType(env, "exclusive", "a boolean");
+  if (!RequireUint32(arguments, 0, "fd", &fd) ||
+      !RequireBoolean(arguments, 1, "exclusive", &exclusive)) {
     return nullptr;
   }
   if (wrap->closing_) return MakeInt32(env, -EBADF);

@@ -41,6 +41,9 @@ struct Connection {
   bool paused : 1 = false;
   /** Taken out of epoll, since EPOLLHUP cannot be masked while paused. */
   bool detached : 1 = false;
+  /** Reading waits until EventLoop::heads_ has been delivered. */
+  bool has_head : 1 = false;
+  bool adopted : 1 = false;
   bool read_ended : 1 = false;
   bool end_requested : 1 = false;
   bool close_requested : 1 = false;

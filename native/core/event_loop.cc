@@ -151,7 +151,7 @@ void EventLoop::CollectReady(const epoll_event& event) {
     CloseNow(connection, error != 0 ? error : -ECONNRESET, false);
   } else if (connection->close_requested) {
     Discard(connection, event.events);
-  } else if (connection->paused) {
+  } else if (connection->paused || connection->has_head) {
     if (hung_up) Detach(connection);
   } else {
     Read(connection, event.events);
@@ -172,15 +172,20 @@ bool EventLoop::ReadCounters(uint32_t slot, uint32_t generation) {
   return true;
 }
 
+/** The bytes are in the slab at the cursor. */
+void EventLoop::PushData(Connection* connection, uint32_t count) {
+  const uint32_t end = receive_cursor_ + count;
+  CountReceived(connection, count);
+  PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
+  receive_cursor_ =
+      std::min(receive_origin_ + AlignReceive(end - receive_origin_), memory_.receive_bytes);
+}
+
 void EventLoop::Read(Connection* connection, uint32_t events) {
   const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
                                     kReadBytesPerConnectionMax);
   if (count > 0) {
-    const uint32_t end = receive_cursor_ + static_cast<uint32_t>(count);
-    CountReceived(connection, count);
-    PushRecord(connection->slot, connection->generation, kEventData, receive_cursor_, end, 0, 0);
-    receive_cursor_ =
-        std::min(receive_origin_ + AlignReceive(end - receive_origin_), memory_.receive_bytes);
+    PushData(connection, static_cast<uint32_t>(count));
     if (MoreToRead(count, events)) Rearm(connection);
   } else if (count == 0) {
     connection->read_ended = true;
@@ -234,6 +239,12 @@ void EventLoop::CollectExpired(uint32_t slot) {
 
 void EventLoop::CollectDeferred(Connection* connection) {
   connection->deferred = false;
+  if (connection->has_head && !connection->paused && !connection->closed) {
+    DeliverHead(connection);
+    const bool owes_more = connection->has_head || connection->broken != 0 || connection->drain_due;
+    if (owes_more) Defer(connection);
+    return;
+  }
   if (connection->broken != 0 && !connection->closed) {
     const bool reads =
         !connection->paused && !connection->read_ended && !connection->close_requested;

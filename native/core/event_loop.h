@@ -23,6 +23,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "limits.h"
@@ -30,9 +31,20 @@
 #include "poller.h"
 #include "shared_memory.h"
 #include "slot_table.h"
+#include "socket_info.h"
 #include "timer_wheel.h"
 
 namespace sluice {
+
+/** A connected socket that somebody else has used so far. */
+struct Adoption {
+  int fd = -1;
+  /** The loop takes a duplicate (close-on-exec), and `fd` stays its owner's. */
+  bool duplicate = false;
+  /** What was read from it already, 0..kAdoptHeadBytesMax bytes; copied. */
+  const uint8_t* head = nullptr;
+  uint32_t head_bytes = 0;
+};
 
 class EventLoop {
  public:
@@ -63,6 +75,16 @@ class EventLoop {
   [[nodiscard]] int ListenerPort(uint32_t index) const;
   /** Removes it from epoll, closes it, and unlinks the file of a path. */
   void CloseListener(uint32_t index);
+
+  /**
+   * Makes a connected stream socket a connection of the loop; its descriptor becomes non-blocking,
+   * and with it every duplicate elsewhere.
+   * @returns 0 and the token, or -EBADF, -ENOTSOCK, -EPROTOTYPE, -EINVAL (it listens), -ENOTCONN,
+   * -EEXIST (adopted already), -ENOSPC (no slot), or what dup or epoll say
+   */
+  [[nodiscard]] int Adopt(const Adoption& adoption, uint64_t* token);
+  /** What the kernel knows of a connection. @returns 0, or -EBADF when it is gone */
+  [[nodiscard]] int ReadInfo(uint32_t slot, uint32_t generation, SocketInfo* info);
 
   void Wait();
   /** Fills the receive records. @returns their number, 0 when the wake-up is used up */
@@ -98,12 +120,25 @@ class EventLoop {
     uint32_t record;
   };
 
+  /** Bytes of an adopted connection that are delivered before its socket is read. */
+  struct Head {
+    uint64_t token;
+    std::vector<uint8_t> bytes;
+    size_t next;
+  };
+
   // event_loop_accept.cc: listeners and what they accept.
   [[nodiscard]] int AddListener(UniqueFd* fd, uint32_t events);
   void Accept(uint32_t index);
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
+  [[nodiscard]] int Register(Connection* connection, int fd);
   void PauseListener(Listener* listener);
   void ResumeListeners(uint64_t now_ms);
+
+  // event_loop_adopt.cc: connections that began elsewhere.
+  void DeliverHead(Connection* connection);
+  void DropHead(Connection* connection);
+  void ForgetAdopted(Connection* connection);
 
   // event_loop.cc: receiving.
   void CollectReady(const epoll_event& event);
@@ -114,6 +149,7 @@ class EventLoop {
   void PushRecord(uint32_t slot, uint32_t generation, EventKind kind, uint32_t start, uint32_t end,
                   int32_t value, int32_t port);
   void PushEvent(const Connection& connection, EventKind kind, int32_t value);
+  void PushData(Connection* connection, uint32_t count);
   [[nodiscard]] bool BatchHasRoom() const;
 
   // event_loop_flush.cc: sending.
@@ -164,6 +200,10 @@ class EventLoop {
   std::vector<uint64_t> deferred_;
   std::vector<uint64_t> deferred_taken_;
   std::vector<Connection*> delivered_closes_;
+
+  std::vector<Head> heads_;
+  /** Cookies of the adopted connections that are not closed. */
+  std::unordered_set<uint64_t> adopted_;
 
   uint64_t queued_bytes_ = 0;
   uint64_t sent_bytes_ = 0;

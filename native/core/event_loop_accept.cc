@@ -110,21 +110,28 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
     PauseListener(&listeners_[index]);
     return;
   }
-  const uint32_t events = WantedEvents(*connection);
-  const int error = poller_.Add(fd, events, MakeToken(connection->slot, connection->generation));
-  if (error != 0) {
-    slots_.Release(connection);
-    return;
-  }
-  connection->armed_events = events;
-  connection->fd = std::move(owned);
-  memory_.pending[connection->slot] = 0;
+  if (Register(connection, fd) != 0) return;
+  (void)owned.Release();
   SocketName name;
   FormatPeer(peer, &name);
   std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
   PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
              receive_cursor_ + name.length, static_cast<int32_t>(index), name.port);
   receive_cursor_ += AlignReceive(name.length);
+}
+
+/** Takes `fd` over only when it succeeds; otherwise the slot is free again. */
+int EventLoop::Register(Connection* connection, int fd) {
+  const uint32_t events = WantedEvents(*connection);
+  const int error = poller_.Add(fd, events, MakeToken(connection->slot, connection->generation));
+  if (error != 0) {
+    slots_.Release(connection);
+    return error;
+  }
+  connection->armed_events = events;
+  connection->fd.Reset(fd);
+  memory_.pending[connection->slot] = 0;
+  return 0;
 }
 
 /** Out of epoll while it rests: a listener that is polled exclusively cannot be modified. */

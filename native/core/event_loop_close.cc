@@ -63,6 +63,7 @@ void EventLoop::CloseNow(Connection* connection, int error, bool reset) {
   if (connection->closed) return;
   if (reset) ResetOnClose(connection->fd.get());
   if (!connection->detached) poller_.Remove(connection->fd.get());
+  if (connection->adopted) ForgetAdopted(connection);
   connection->fd.Reset();
   connection->queue.Clear();
   wheel_.Cancel(connection->slot);
@@ -80,7 +81,8 @@ void EventLoop::Defer(Connection* connection) {
 }
 
 uint32_t EventLoop::WantedEvents(const Connection& connection) const {
-  const bool reads = !connection.read_ended && (connection.close_requested || !connection.paused);
+  const bool holds = connection.paused || connection.has_head;
+  const bool reads = !connection.read_ended && (connection.close_requested || !holds);
   return EPOLLET | (reads ? EPOLLIN | EPOLLRDHUP | EPOLLPRI : 0U) |
          (connection.queue.empty() ? 0U : EPOLLOUT);
 }
@@ -125,6 +127,11 @@ void EventLoop::Reattach(Connection* connection) {
 void EventLoop::SetPaused(Connection* connection, bool paused) {
   if (connection->paused == paused || connection->broken != 0) return;
   connection->paused = paused;
+  if (connection->has_head) {
+    // The head comes first; what it brings about then looks at the socket.
+    if (!paused) Defer(connection);
+    return;
+  }
   if (!paused && connection->detached) {
     Reattach(connection);
   } else {

@@ -74,6 +74,7 @@ void EventLoop::ApplyControl(const int32_t* record, Connection* connection) {
       break;
     case kSendClose:
       connection->close_requested = true;
+      DropHead(connection);
       wheel_.Set(connection->slot, NowMs() + (connection->fin_sent ? kLingerMs : kCloseFlushMs));
       if (connection->detached) Reattach(connection);
       break;

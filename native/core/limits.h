@@ -25,6 +25,8 @@ inline constexpr uint32_t kSendRecordsMax = 16 * 1024;
 inline constexpr uint32_t kFanoutSlotsMax = 256 * 1024;
 
 inline constexpr uint32_t kReadBytesPerConnectionMax = 128 * 1024;
+/** What may come with an adopted socket. */
+inline constexpr uint32_t kAdoptHeadBytesMax = 1024 * 1024;
 inline constexpr uint32_t kReceiveSlabBytes = 512 * 1024;
 /** Reads start at multiples of this: a copy to a slightly higher page offset is 15 times slower. */
 inline constexpr uint32_t kReceiveAlignment = 64;

@@ -13,9 +13,9 @@
 namespace sluice {
 
 /**
- * The file of a listening Unix socket, so that only the one that we made is ever removed: as long as
- * the socket is open it holds the inode, and nobody else's file gets the same number. To be removed
- * before the socket is closed.
+ * The file of a listening Unix socket, so that only the one that we made is ever removed: as long
+ * as the socket is open it holds the inode, and nobody else's file gets the same number. To be
+ * removed before the socket is closed.
  */
 struct SocketFile {
   std::string path;

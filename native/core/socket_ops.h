@@ -34,6 +34,9 @@ void ShutdownWrite(int fd);
 /** Makes the coming close(2) send RST and drop what the kernel holds. */
 void ResetOnClose(int fd);
 
+/** Small writes leave at once. Does nothing to a Unix socket. */
+void SetNoDelay(int fd);
+
 /** The pending error of a socket as a negative errno, or 0. */
 [[nodiscard]] int SocketError(int fd);
 

@@ -61,6 +61,8 @@ describe('wrong calls', () => {
     'listenerName',
     'listenerPort',
     'closeListener',
+    'adopt',
+    'connectionInfo',
     'flush',
     'openCount',
     'close',

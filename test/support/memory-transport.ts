@@ -4,9 +4,11 @@
 //   feed -> slab (odd offset) -> owner.onData -> slab poisoned with 0xDD -> before-flush tasks
 
 import type {
+  AdoptOptions,
   Audience,
   ByteCounters,
   Connection,
+  ConnectionInfo,
   ConnectionOwner,
   Listener,
   ListenOptions,
@@ -140,6 +142,22 @@ export class MemoryConnection implements Connection {
 
   hold(isHeld: boolean): void {
     this.isHeld = isHeld;
+  }
+
+  info(): ConnectionInfo | undefined {
+    if (this.state === 'closed') return undefined;
+    const { remoteAddress, remotePort } = this;
+    return {
+      transport: 'tcp',
+      localAddress: '192.0.2.2',
+      localPort: 80,
+      remoteAddress,
+      remotePort,
+      incomingCpu: undefined,
+      tcp: undefined,
+      peer: undefined,
+      ...this.readCounters(),
+    };
   }
 
   readCounters(): ByteCounters {
@@ -356,6 +374,17 @@ export class MemoryLoop implements Loop {
     };
     const { host = '0.0.0.0', port = 0, path } = options;
     return { host, port: port || 1, path, close };
+  }
+
+  /** Whoever adopts gets a connection as if a client had connected. */
+  adopt(
+    _fd: number,
+    options: AdoptOptions,
+    accept: (connection: Connection) => ConnectionOwner,
+  ): Connection {
+    const connection = this.connect(accept);
+    if (options.head !== undefined && options.head.length > 0) connection.feed(options.head);
+    return connection;
   }
 
   audience(): Audience {

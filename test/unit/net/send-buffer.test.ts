@@ -40,6 +40,8 @@ beforeEach(() => {
   buffer = new SendBuffer();
   buffer.attach({
     listen: () => 0,
+    adopt: () => 0,
+    connectionInfo: () => 0,
     listenPath: () => 0,
     listenDescriptor: () => 0,
     listenerName: () => '',
