@@ -36,7 +36,7 @@ export class HttpClient {
   }
 
   get statuses(): number[] {
-    return [...this.text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map((match) => Number(match[1]));
+    return [...this.text.matchAll(/HTTP\/1\.1 (\d{3}) [A-Z]/g)].map((match) => Number(match[1]));
   }
 
   send(bytes: string | Uint8Array): this {
