@@ -4,7 +4,7 @@
 export const FUZZ_CASES_MIN = 200_000;
 
 export const FUZZ_CASES = {
-  http: 60_000,
+  http: 500_000,
   websocket: 100_000,
   messenger: 60_000,
   agentProtocol: 60_000,
