@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   ERR_JOURNAL_UNAVAILABLE: 'The journal cannot take records now; nothing was stored.',
   ERR_JOURNAL_FATAL: 'The journal can no longer vouch for what it wrote; the process must end.',
   ERR_JOURNAL_FORMAT: 'The journal was written by a version that this one cannot read.',
+  ERR_UNSUPPORTED: 'The call belongs to an interface that is served in part only.',
   ERR_TIMEOUT: 'A wait reached its bound.',
 } as const;
 

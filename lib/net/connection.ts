@@ -191,6 +191,11 @@ export class SocketConnection implements Connection {
     if (this.state < ConnectionState.CLOSED) this.#leave(ConnectionState.CLOSING, SEND_RESET);
   }
 
+  /** Hands what all connections have written to the kernel now. */
+  flush(): void {
+    this.buffer.flush();
+  }
+
   /** Closes the descriptor at the next flush, after one attempt to send, without lingering. */
   drop(): void {
     if (this.state < ConnectionState.CLOSED) this.#leave(ConnectionState.CLOSING, SEND_DROP);

@@ -45,7 +45,6 @@ import { TaskQueue } from './task-queue.ts';
 import type {
   AdoptOptions,
   Audience,
-  Connection,
   ConnectionOwner,
   Listener,
   ListenOptions,
@@ -89,7 +88,7 @@ export class EventLoop implements Loop {
   readonly #commitTasks = new TaskQueue(reportUncaught);
   readonly #onExit = (): void => {
     this.#listeners.closeAll();
-    this.#flushNow();
+    this.flush();
   };
   #openConnections = 0;
   #closed: Promise<void> | undefined;
@@ -159,7 +158,7 @@ export class EventLoop implements Loop {
     return this.#listeners.open(options, accept);
   }
 
-  adopt(fd: number, options: AdoptOptions, accept: AcceptCallback): Connection {
+  adopt(fd: number, options: AdoptOptions, accept: AcceptCallback): SocketConnection {
     if (this.#closed !== undefined) throw new SluiceError('ERR_CLOSED', 'The loop is closed.');
     const id = adoptNative(this.#native, fd, options);
     const slot = id % ID_GENERATION;
@@ -204,11 +203,12 @@ export class EventLoop implements Loop {
 
   #release(): void {
     removeExitListener(this.#onExit);
-    this.#flushNow();
+    this.flush();
     this.#native.close();
   }
 
-  #flushNow(): void {
+  /** Hands everything that was written to the kernel now instead of at the end of the tick. */
+  flush(): void {
     this.#runFlushTasks();
     this.#native.flush();
   }

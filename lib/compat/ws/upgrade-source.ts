@@ -1,0 +1,54 @@
+// Where upgrade requests come from: a server of Node's that the program has, or one of our own on a port.
+
+import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ResolvedOptions } from './server-options.ts';
+
+/** Events of a source. Calls come at any time after the source was made, until detach(). */
+export interface UpgradeSink {
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  onListening(): void;
+  onError(error: Error): void;
+}
+
+export interface UpgradeSource {
+  address(): AddressInfo | string | null;
+  /** No more calls come. A server of our own stops listening, and calls back when all is gone. */
+  detach(closed?: () => void): void;
+}
+
+type NodeServer = NonNullable<ResolvedOptions['server']>;
+
+/** Requests of a server that belongs to the program. */
+export function upgradesOf(server: NodeServer, sink: UpgradeSink): UpgradeSource {
+  const onUpgrade = sink.onUpgrade.bind(sink);
+  const onListening = sink.onListening.bind(sink);
+  const onError = sink.onError.bind(sink);
+  server.on('listening', onListening).on('error', onError).on('upgrade', onUpgrade);
+  return {
+    address: () => server.address(),
+    detach(): void {
+      server.off('listening', onListening).off('error', onError).off('upgrade', onUpgrade);
+    },
+  };
+}
+
+/** A server of our own, which knows nothing but upgrades. */
+export function listenForUpgrades(options: ResolvedOptions, sink: UpgradeSink): UpgradeSource {
+  const server = createServer((_request, response) => {
+    const body = STATUS_CODES[426] ?? '';
+    response.writeHead(426, { 'Content-Type': 'text/plain', Upgrade: 'websocket' });
+    response.end(body);
+  });
+  const source = upgradesOf(server, sink);
+  const { port, host, backlog } = options;
+  server.listen({ port, backlog, ...(host ? { host } : {}) });
+  return {
+    address: source.address,
+    detach(closed): void {
+      source.detach();
+      server.close(() => closed?.());
+    },
+  };
+}
