@@ -14,15 +14,19 @@ export interface RequestHost {
   readonly signal: AbortSignal;
 }
 
+const FIELD_BREAK = '\n';
 const NO_PARAMS: RouteParams = Object.freeze(Object.create(null) as Record<string, string>);
 
 export class HttpRequest implements ServerRequest {
   readonly method: string;
-  readonly url: string;
-  readonly path: string;
+  url: string;
+  path: string;
   params: RouteParams = NO_PARAMS;
 
-  readonly #head: RequestHead;
+  /** Undefined once it is packed. */
+  #head: RequestHead | undefined;
+  /** The fields of a request that became a WebSocket: it may live for days. */
+  #packed = '';
   #host: RequestHost | undefined;
   readonly #remoteAddress: string;
   readonly #proxies: TrustedProxies | undefined;
@@ -46,18 +50,22 @@ export class HttpRequest implements ServerRequest {
   }
 
   get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.#head.resource.substring(this.path.length));
+    if (this.#query === undefined) {
+      const { url } = this;
+      const question = url.indexOf('?');
+      this.#query = new URLSearchParams(question === -1 ? '' : url.substring(question));
+    }
     return this.#query;
   }
 
   get headers(): Readonly<Record<string, string>> {
-    this.#headers ??= joinFields(this.#head.fields);
+    this.#headers ??= joinFields(this.#fields());
     return this.#headers;
   }
 
   header(name: string): string | undefined {
     if (this.#headers !== undefined) return this.#headers[name];
-    const { fields } = this.#head;
+    const fields = this.#fields();
     let found: string | undefined;
     for (let i = 0; i < fields.length; i += 2) {
       if (fields[i] !== name) continue;
@@ -72,7 +80,7 @@ export class HttpRequest implements ServerRequest {
     const address = this.#remoteAddress;
     return this.#proxies === undefined
       ? address
-      : this.#proxies.clientAddress(address, this.headers['x-forwarded-for']);
+      : this.#proxies.clientAddress(address, this.header('x-forwarded-for'));
   }
 
   get aborted(): boolean {
@@ -112,9 +120,26 @@ export class HttpRequest implements ServerRequest {
     this.#requireHost().body.limit(bytesMax);
   }
 
-  /** Its connection speaks another protocol now: lets go of what only HTTP needs. */
+  /**
+   * Its connection speaks another protocol now: lets go of what only HTTP needs, and packs the rest
+   * into strings that hold no other string.
+   */
   detach(): void {
     this.#host = undefined;
+    if (this.#head === undefined) return;
+    const isPathAll = this.path === this.url;
+    this.url = flatCopy(this.url);
+    this.path = isPathAll ? this.url : flatCopy(this.path);
+    // No field has a line break in it.
+    this.#packed = flatCopy(this.#head.fields.join(FIELD_BREAK));
+    this.#head = undefined;
+    this.#headers = undefined;
+    this.#query = undefined;
+  }
+
+  #fields(): readonly string[] {
+    if (this.#head !== undefined) return this.#head.fields;
+    return this.#packed === '' ? [] : this.#packed.split(FIELD_BREAK);
   }
 
   #requireHost(): RequestHost {
@@ -123,6 +148,11 @@ export class HttpRequest implements ServerRequest {
     }
     return this.#host;
   }
+}
+
+/** What was cut out of a head keeps the whole head; a copy does not. All of it is latin1. */
+function flatCopy(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** A record without a prototype: a field named like a method of Object is a field only. */

@@ -86,6 +86,36 @@ test('offers the request with its raw fields', () => {
   expect(exchange?.fields.slice(-4)).toEqual(['x', '1', 'x', '2']);
 });
 
+test('the request tells the same after it was accepted as before', () => {
+  const told: unknown[] = [];
+  const { connection } = connect((exchange) => {
+    const { request } = exchange;
+    const tell = (): void => {
+      const { method, url, path, ip, headers, query } = request;
+      const fields = [request.header('x'), request.header('cookie'), request.header('none')];
+      told.push({ method, url, path, ip, headers, query: [...query], fields });
+    };
+    tell();
+    exchange.accept(HEAD, new Collector());
+    tell();
+    tell();
+    expect(() => request.signal).toThrow(expect.objectContaining({ code: 'ERR_STATE' }));
+    return true;
+  });
+  const target = '/chat?room=%C3%A9&long=0123456789012345678901234567890';
+  const fields = ['Connection: Upgrade', 'Upgrade: WebSocket', 'Cookie: a=1', 'Cookie: b=2'];
+  connection.feed(get(target, ...fields, 'X: 1', 'X: \xe9 and more than a few', 'Empty:'));
+  expect(told.length).toBe(3);
+  expect(told[0]).toMatchObject({
+    path: '/chat',
+    url: target,
+    fields: ['1, \xe9 and more than a few', 'a=1; b=2', undefined],
+    headers: { empty: '' },
+  });
+  expect(told[1]).toEqual(told[0]);
+  expect(told[2]).toEqual(told[0]);
+});
+
 test('not taken: it is a plain request, and so is every other upgrade', () => {
   const { connection } = connect(() => false);
   connection.feed(REQUEST + REQUEST.replace('WebSocket', 'h2c') + REQUEST.replace('/1.1', '/1.0'));
