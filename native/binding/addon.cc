@@ -4,6 +4,7 @@
 
 #include "../core/error_code.h"
 #include "../core/limits.h"
+#include "../core/live_objects.h"
 #include "../core/shared_memory.h"
 #include "bytes_js.h"
 #include "loop_wrap.h"
@@ -81,6 +82,24 @@ bool ExportErrorNames(napi_env env, napi_value exports) {
   return napi_set_named_property(env, exports, "errorNames", names) == napi_ok;
 }
 
+bool SetCount(napi_env env, napi_value object, const char* name, int32_t count) {
+  napi_value value;
+  return napi_create_int32(env, count, &value) == napi_ok &&
+         napi_set_named_property(env, object, name, value) == napi_ok;
+}
+
+// liveObjects(): native objects of this thread that are not freed yet, by kind.
+napi_value JsLiveObjects(napi_env env, napi_callback_info) {
+  const LiveObjects& live = TheLiveObjects();
+  napi_value result = nullptr;
+  const bool complete = napi_create_object(env, &result) == napi_ok &&
+                        SetCount(env, result, "loops", live.loops) &&
+                        SetCount(env, result, "connections", live.connections) &&
+                        SetCount(env, result, "blocks", live.blocks) &&
+                        SetCount(env, result, "hmacKeys", live.hmac_keys);
+  return complete ? result : nullptr;
+}
+
 bool ExportFunction(napi_env env, napi_value exports, const char* name, napi_callback callback) {
   napi_value function;
   return napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) ==
@@ -98,6 +117,7 @@ napi_value Initialize(napi_env env, napi_value exports) {
                         ExportFunction(env, exports, "unmask", JsUnmask) &&
                         ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
                         ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
+                        ExportFunction(env, exports, "liveObjects", JsLiveObjects) &&
                         napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
                         napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");

@@ -2,6 +2,7 @@
 #include "bytes_js.h"
 
 #include "../core/frame_scan.h"
+#include "../core/live_objects.h"
 #include "../core/sha256.h"
 #include "../core/unmask.h"
 #include "arguments.h"
@@ -24,6 +25,7 @@ void FinalizeHmacKey(napi_env, void* data, void*) {
   __builtin_memset(static_cast<void*>(key), 0, sizeof(*key));
   asm volatile("" : : "r"(key) : "memory");
   delete key;
+  --TheLiveObjects().hmac_keys;
 }
 
 // new HmacKey(secret)
@@ -40,6 +42,7 @@ napi_value JsConstructHmacKey(napi_env env, napi_callback_info info) {
     delete key;
     return nullptr;
   }
+  ++TheLiveObjects().hmac_keys;
   (void)napi_type_tag_object(env, arguments.receiver, &kHmacTag);
   return arguments.receiver;
 }

@@ -1,4 +1,7 @@
 // NativeLoop's calls about listeners; see loop_wrap.h.
+#include <cstring>
+#include <utility>
+
 #include "arguments.h"
 #include "loop_wrap.h"
 
@@ -97,6 +100,51 @@ napi_value LoopWrap::JsCloseListener(napi_env env, napi_callback_info info) {
   wrap->loop_.CloseListener(index);
   if (!wrap->in_batch_) wrap->ArmHandles();
   return nullptr;
+}
+
+// requireProxyHeader(index, blocks): 0 or a negative errno. A block is 17 bytes: bits, IPv6
+// address.
+napi_value LoopWrap::JsRequireProxyHeader(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  LoopWrap* wrap = From(env, info, &arguments);
+  uint32_t index = 0;
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index) ||
+      !RequireBytes(arguments, 1, "blocks", &bytes, &length)) {
+    return nullptr;
+  }
+  AddressBlocks blocks;
+  AddressBlock block;
+  constexpr size_t kBlockBytes = 1 + sizeof(block.address);
+  if (length % kBlockBytes != 0 || length / kBlockBytes > kProxyBlocksMax) {
+    return MakeInt32(env, -EINVAL);
+  }
+  for (size_t at = 0; at < length; at += kBlockBytes) {
+    block.bits = bytes[at];
+    if (block.bits > 8 * sizeof(block.address)) return MakeInt32(env, -EINVAL);
+    std::memcpy(block.address.data(), bytes + at + 1, sizeof(block.address));
+    blocks.Add(block);
+  }
+  return MakeInt32(env, wrap->loop_.RequireProxyHeader(index, std::move(blocks)));
+}
+
+// proxyCounters(): [untrusted, malformed, late]
+napi_value LoopWrap::JsProxyCounters(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  LoopWrap* wrap = From(env, info, &arguments);
+  napi_value result = nullptr;
+  if (wrap == nullptr || napi_create_array_with_length(env, 3, &result) != napi_ok) return nullptr;
+  const ProxyCounters& counters = wrap->loop_.proxy_counters();
+  const uint32_t values[] = {counters.untrusted, counters.malformed, counters.late};
+  for (uint32_t i = 0; i < 3; ++i) {
+    napi_value value = nullptr;
+    if (napi_create_uint32(env, values[i], &value) != napi_ok ||
+        napi_set_element(env, result, i, value) != napi_ok) {
+      return nullptr;
+    }
+  }
+  return result;
 }
 
 }  // namespace sluice

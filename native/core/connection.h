@@ -34,6 +34,8 @@ struct Connection {
   int32_t broken = 0;
   int32_t close_error = 0;
 
+  /** Index of the listener that accepted it. */
+  uint8_t listener = 0;
   bool in_use : 1 = false;
   bool touched : 1 = false;
   bool deferred : 1 = false;
@@ -52,6 +54,8 @@ struct Connection {
   bool fin_sent : 1 = false;
   bool was_high : 1 = false;
   bool drain_due : 1 = false;
+  /** Its PROXY header is awaited: JavaScript does not know of it yet. */
+  bool unannounced : 1 = false;
 };
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "live_objects.h"
 #include "socket_ops.h"
 
 namespace sluice {
@@ -27,10 +28,12 @@ EventLoop::EventLoop(const SharedMemory& memory, bool poison)
     : memory_(memory), poison_(poison), slots_(memory.slots_max), wheel_(NowMs()) {
   const auto address = reinterpret_cast<uintptr_t>(memory.receive_slab);
   receive_origin_ = static_cast<uint32_t>(-address & (kReceiveAlignment - 1));
+  ++TheLiveObjects().loops;
 }
 
 EventLoop::~EventLoop() {
   Close();
+  --TheLiveObjects().loops;
 }
 
 int EventLoop::Open() {
@@ -153,6 +156,8 @@ void EventLoop::CollectReady(const epoll_event& event) {
     Discard(connection, event.events);
   } else if (connection->paused || connection->has_head) {
     if (hung_up) Detach(connection);
+  } else if (connection->unannounced) {
+    ReadProxyHeader(connection, event.events);
   } else {
     Read(connection, event.events);
   }
@@ -228,7 +233,10 @@ void EventLoop::Discard(Connection* connection, uint32_t events) {
 void EventLoop::CollectExpired(uint32_t slot) {
   Connection* connection = slots_.Live(slot);
   if (connection == nullptr || connection->closed) return;
-  if (!connection->close_requested) {
+  if (connection->unannounced) {
+    proxy_counters_.late++;
+    CloseNow(connection, -ETIMEDOUT, true);
+  } else if (!connection->close_requested) {
     PushEvent(*connection, kEventDeadline, 0);
   } else if (connection->fin_sent) {
     CloseNow(connection, 0, false);
@@ -252,7 +260,9 @@ void EventLoop::CollectDeferred(Connection* connection) {
     if (!connection->closed) CloseNow(connection, connection->broken, false);
     return;
   }
-  if (connection->closed) {
+  if (connection->closed && connection->unannounced) {
+    slots_.Release(connection);
+  } else if (connection->closed) {
     PushRecord(connection->slot, connection->generation, kEventClose, 0, 0, connection->close_error,
                static_cast<int32_t>(connection->unsent_bytes));
     delivered_closes_.push_back(connection);

@@ -36,6 +36,13 @@
 
 namespace sluice {
 
+/** Connections that were reset without being announced. */
+struct ProxyCounters {
+  uint32_t untrusted = 0;
+  uint32_t malformed = 0;
+  uint32_t late = 0;
+};
+
 /** A connected socket that somebody else has used so far. */
 struct Adoption {
   int fd = -1;
@@ -75,6 +82,12 @@ class EventLoop {
   [[nodiscard]] int ListenerPort(uint32_t index) const;
   /** Removes it from epoll, closes it, and unlinks the file of a path. */
   void CloseListener(uint32_t index);
+  /**
+   * From now on every connection of the listener has to begin with a PROXY header, and only
+   * `proxies` may connect. @returns 0, or -EBADF
+   */
+  [[nodiscard]] int RequireProxyHeader(uint32_t index, AddressBlocks proxies);
+  [[nodiscard]] const ProxyCounters& proxy_counters() const { return proxy_counters_; }
 
   /**
    * Makes a connected stream socket a connection of the loop; its descriptor becomes non-blocking,
@@ -133,6 +146,7 @@ class EventLoop {
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
   [[nodiscard]] int Register(Connection* connection, int fd);
   void PauseListener(Listener* listener);
+  void Announce(Connection* connection, const sockaddr_storage& client);
   void ResumeListeners(uint64_t now_ms);
 
   // event_loop_adopt.cc: connections that began elsewhere.
@@ -151,6 +165,11 @@ class EventLoop {
   void PushEvent(const Connection& connection, EventKind kind, int32_t value);
   void PushData(Connection* connection, uint32_t count);
   [[nodiscard]] bool BatchHasRoom() const;
+
+  // event_loop_proxy.cc: connections that JavaScript does not know of yet.
+  void AwaitProxyHeader(Connection* connection);
+  void ReadProxyHeader(Connection* connection, uint32_t events);
+  void CloseUnannounced(uint32_t listener);
 
   // event_loop_flush.cc: sending.
   void ChainRecords(uint32_t count);
@@ -190,6 +209,7 @@ class EventLoop {
   std::array<Listener, kListenersMax> listeners_;
   uint32_t listener_count_ = 0;
   uint32_t listeners_paused_ = 0;
+  ProxyCounters proxy_counters_;
 
   std::array<epoll_event, kEventsPerWaitMax> ready_;
   uint32_t ready_next_ = 0;

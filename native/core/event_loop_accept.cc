@@ -18,6 +18,7 @@ int EventLoop::AddListener(UniqueFd* fd, uint32_t events) {
     listener.fd = std::move(*fd);
     listener.events = events;
     listener.resume_at_ms = 0;
+    listener.proxy_required = false;
     ++listener_count_;
     return static_cast<int>(i);
   }
@@ -72,6 +73,7 @@ void EventLoop::CloseListener(uint32_t index) {
   if (listener.resume_at_ms == 0) poller_.Remove(listener.fd.get());
   listener.file.Remove();
   listener.fd.Reset();
+  if (listener.proxy_required) CloseUnannounced(index);
   if (listener.resume_at_ms != 0) --listeners_paused_;
   listener.resume_at_ms = 0;
   --listener_count_;
@@ -105,6 +107,12 @@ void EventLoop::Accept(uint32_t index) {
 
 void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer) {
   UniqueFd owned(fd);
+  const Listener& listener = listeners_[index];
+  if (listener.proxy_required && !listener.proxies.Contains(peer)) {
+    proxy_counters_.untrusted++;
+    ResetOnClose(fd);
+    return;
+  }
   Connection* connection = slots_.Allocate();
   if (connection == nullptr) {
     PauseListener(&listeners_[index]);
@@ -112,11 +120,20 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
   }
   if (Register(connection, fd) != 0) return;
   (void)owned.Release();
+  connection->listener = static_cast<uint8_t>(index);
+  if (listener.proxy_required) {
+    AwaitProxyHeader(connection);
+  } else {
+    Announce(connection, peer);
+  }
+}
+
+void EventLoop::Announce(Connection* connection, const sockaddr_storage& client) {
   SocketName name;
-  FormatPeer(peer, &name);
+  FormatPeer(client, &name);
   std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
   PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
-             receive_cursor_ + name.length, static_cast<int32_t>(index), name.port);
+             receive_cursor_ + name.length, connection->listener, name.port);
   receive_cursor_ += AlignReceive(name.length);
 }
 

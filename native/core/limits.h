@@ -54,6 +54,14 @@ inline constexpr uint32_t kCloseFlushMs = 10000;
 /** Out of descriptors: how long a listener rests. */
 inline constexpr uint32_t kAcceptPauseMs = 100;
 
+/** Longest PROXY header: what the document asks a receiver to take at once, 232 bytes and 304 of
+ * TLVs. */
+inline constexpr uint32_t kProxyHeaderBytesMax = 536;
+/** From the accept to the end of the PROXY header. */
+inline constexpr uint32_t kProxyHeaderMs = 3000;
+/** Blocks of trusted proxies per listener. */
+inline constexpr uint32_t kProxyBlocksMax = 1024;
+
 inline constexpr uint32_t kWheelTickMs = 32;
 inline constexpr uint32_t kWheelBuckets = 1024;
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "address_blocks.h"
 #include "listen_ops.h"
 #include "unique_fd.h"
 
@@ -28,6 +29,9 @@ struct Listener {
   uint32_t generation = 0;
   /** Moment at which accepting starts again; 0 while it is not paused. */
   uint64_t resume_at_ms = 0;
+  /** Every connection begins with a PROXY header; from others than `proxies` none is taken. */
+  bool proxy_required = false;
+  AddressBlocks proxies;
 };
 
 }  // namespace sluice

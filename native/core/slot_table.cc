@@ -1,6 +1,8 @@
 // See slot_table.h.
 #include "slot_table.h"
 
+#include "live_objects.h"
+
 namespace sluice {
 
 Connection* SlotTable::Allocate() {
@@ -20,6 +22,7 @@ Connection* SlotTable::Allocate() {
       connection->generation == kGenerationMax ? 1 : connection->generation + 1;
   connection->in_use = true;
   ++live_count_;
+  ++TheLiveObjects().connections;
   return connection;
 }
 
@@ -32,6 +35,7 @@ void SlotTable::Release(Connection* connection) {
   connection->generation = generation;
   free_.push_back(slot);
   --live_count_;
+  --TheLiveObjects().connections;
 }
 
 }  // namespace sluice

@@ -19,6 +19,13 @@ int64_t ReceiveSome(int fd, uint8_t* into, size_t capacity) {
   }
 }
 
+int64_t PeekSome(int fd, uint8_t* into, size_t capacity) {
+  while (true) {
+    const int64_t count = CallReceive(fd, into, capacity, MSG_DONTWAIT | MSG_PEEK);
+    if (count != -EINTR) return count;
+  }
+}
+
 int64_t SendSome(int fd, const iovec* pieces, uint32_t count) {
   constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   msghdr message{};
@@ -57,6 +64,13 @@ int SocketError(int fd) {
   socklen_t length = sizeof(error);
   if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return -errno;
   return -error;
+}
+
+void PeerOf(int fd, sockaddr_storage* peer) {
+  socklen_t length = sizeof(*peer);
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(peer), &length) != 0) {
+    peer->ss_family = AF_UNSPEC;
+  }
 }
 
 void FormatPeer(const sockaddr_storage& peer, SocketName* name) {

@@ -22,6 +22,9 @@ struct SocketName {
 /** Bytes read, 0 at the end of the stream, or a negative errno (-EAGAIN: nothing there). */
 [[nodiscard]] int64_t ReceiveSome(int fd, uint8_t* into, size_t capacity);
 
+/** The same without taking the bytes from the socket. */
+[[nodiscard]] int64_t PeekSome(int fd, uint8_t* into, size_t capacity);
+
 /** Bytes taken by the kernel, or a negative errno (-EAGAIN: full). Never raises SIGPIPE. */
 [[nodiscard]] int64_t SendSome(int fd, const iovec* pieces, uint32_t count);
 
@@ -39,6 +42,9 @@ void SetNoDelay(int fd);
 
 /** The pending error of a socket as a negative errno, or 0. */
 [[nodiscard]] int SocketError(int fd);
+
+/** The other end's address; AF_UNSPEC if it cannot be told any more. */
+void PeerOf(int fd, sockaddr_storage* peer);
 
 /** An IPv4 address inside IPv6 is written as IPv4; the peer of a Unix socket has no name. */
 void FormatPeer(const sockaddr_storage& peer, SocketName* name);

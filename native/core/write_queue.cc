@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 
+#include "live_objects.h"
+
 namespace sluice {
 
 namespace {
@@ -18,11 +20,13 @@ constexpr uint32_t kFrontSegmentsMax = 32;
 Block* Block::Create(uint32_t capacity) {
   void* memory = std::malloc(sizeof(Block) + capacity);
   if (memory == nullptr) std::abort();
+  ++TheLiveObjects().blocks;
   return new (memory) Block(capacity);
 }
 
 void Block::Release() {
   if (--references_ > 0) return;
+  --TheLiveObjects().blocks;
   this->~Block();
   std::free(this);
 }
