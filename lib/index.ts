@@ -3,6 +3,8 @@
 export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
 export { createServer } from './server/server.ts';
 export type {
+  AdmissionOptions,
+  AdmissionStats,
   BodySource,
   ListenOptions,
   PublishResult,

@@ -48,6 +48,13 @@ export interface NativeLoop {
   adopt(fd: number, duplicate: boolean, head: Uint8Array): number;
   /** A number is a negative errno. */
   connectionInfo(slot: number, generation: number): NativeConnectionInfo | number;
+  /**
+   * From now on the listener takes connections of `blocks` alone, and each announces its client in a
+   * PROXY header. @param blocks 17 bytes each: bits, IPv6 address @returns 0 or a negative errno
+   */
+  requireProxyHeader(index: number, blocks: Uint8Array): number;
+  /** Connections that were reset without being announced: of no proxy, malformed header, late. */
+  proxyCounters(): [untrusted: number, malformed: number, late: number];
   /** Sends what the send records say and resets their cursors. */
   flush(): void;
   /** Listeners plus connections whose close was not delivered yet. */
@@ -60,6 +67,14 @@ export interface NativeLoop {
 
 export interface NativeHmacKey {
   verify(bytes: Uint8Array, start: number, end: number, expectedHex: string): boolean;
+}
+
+export interface LiveObjects {
+  readonly loops: number;
+  readonly connections: number;
+  /** Of write queues: bytes that the kernel did not take. */
+  readonly blocks: number;
+  readonly hmacKeys: number;
 }
 
 export interface NativeBinding {
@@ -79,6 +94,8 @@ export interface NativeBinding {
   unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
   /** @returns bytes of the simple frames that bytes[start, end) begins with; they are unmasked */
   scanFrames(bytes: Uint8Array, start: number, end: number): number;
+  /** Native objects of this thread that are not freed yet. For tests and metrics. */
+  liveObjects(): LiveObjects;
   /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
   missingSymbols(names: readonly string[]): string[];
 }

@@ -18,7 +18,13 @@ import {
 } from '../native/layout.ts';
 import type { SocketAudience } from './audience.ts';
 import { type SendBuffer, WRITABLE, WRITABLE_HELD } from './send-buffer.ts';
-import type { ByteCounters, Connection, ConnectionInfo, ConnectionOwner } from './types.ts';
+import type {
+  ByteCounters,
+  Connection,
+  ConnectionInfo,
+  ConnectionLease,
+  ConnectionOwner,
+} from './types.ts';
 
 /** Open, our FIN asked for, close asked for, gone. */
 export const ConnectionState = { OPEN: 0, ENDED: 1, CLOSING: 2, CLOSED: 3 } as const;
@@ -46,6 +52,7 @@ export class SocketConnection implements Connection {
   deadlineBatch = -1;
   audiences: SocketAudience[] | undefined = undefined;
   unsentBytes = 0;
+  lease: ConnectionLease | undefined = undefined;
   readonly buffer: SendBuffer;
   readonly #counter: BatchCounter;
 
@@ -206,6 +213,7 @@ export class SocketConnection implements Connection {
     this.state = ConnectionState.CLOSED;
     this.unsentBytes = unsentBytes;
     this.buffer.writable[this.slot] = 0;
+    this.lease?.release();
     const audiences = this.audiences;
     if (audiences === undefined) return;
     for (let last = audiences.pop(); last !== undefined; last = audiences.pop()) last.forget(this);

@@ -47,9 +47,10 @@ import type {
   Audience,
   ConnectionOwner,
   Listener,
-  ListenOptions,
   Loop,
+  LoopListenOptions,
   LoopStats,
+  ProxyCounters,
   TickTask,
 } from './types.ts';
 
@@ -153,7 +154,7 @@ export class EventLoop implements Loop {
     return this.#header[HEADER_QUEUED_CONNECTIONS] as number;
   }
 
-  listen(options: ListenOptions, accept: AcceptCallback): Listener {
+  listen(options: LoopListenOptions, accept: AcceptCallback): Listener {
     if (this.#closed !== undefined) throw new SluiceError('ERR_CLOSED', 'The loop is closed.');
     return this.#listeners.open(options, accept);
   }
@@ -174,6 +175,11 @@ export class EventLoop implements Loop {
       throw error;
     }
     return connection;
+  }
+
+  proxyCounters(): ProxyCounters {
+    const [untrusted, malformed, late] = this.#native.proxyCounters();
+    return { untrusted, malformed, late };
   }
 
   audience(): Audience {

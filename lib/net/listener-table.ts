@@ -6,7 +6,13 @@ import { SluiceError } from '../base/errors.ts';
 import type { NativeLoop } from '../native/binding.ts';
 import { ERROR_NAMES, errorName } from '../native/error-names.ts';
 import { BACKLOG_MAX, SOCKET_PATH_BYTES_MAX } from '../native/layout.ts';
-import type { Connection, ConnectionOwner, Listener, ListenOptions } from './types.ts';
+import type {
+  Connection,
+  ConnectionOwner,
+  Listener,
+  ListenOptions,
+  LoopListenOptions,
+} from './types.ts';
 
 const BACKLOG_DEFAULT = 4096;
 const PORT_MAX = 65_535;
@@ -34,8 +40,9 @@ export class ListenerTable {
   }
 
   /** See Loop.listen. */
-  open(options: ListenOptions, accept: AcceptCallback): Listener {
+  open(options: LoopListenOptions, accept: AcceptCallback): Listener {
     const index = openNative(this.#native, options);
+    if (options.proxies !== undefined) this.#requireProxyHeader(index, options.proxies);
     this.#acceptors[index] = accept;
     const port = this.#native.listenerPort(index);
     const name = String(this.#native.listenerName(index));
@@ -65,6 +72,12 @@ export class ListenerTable {
 
   closeAll(): void {
     for (let index = 0; index < this.#acceptors.length; index++) this.#close(index);
+  }
+
+  #requireProxyHeader(index: number, blocks: Uint8Array): void {
+    if (this.#native.requireProxyHeader(index, blocks) === 0) return;
+    this.#native.closeListener(index);
+    throw new SluiceError('ERR_ARG_RANGE', 'proxies must be encoded blocks, 1024 at most.');
   }
 
   #close(index: number): void {

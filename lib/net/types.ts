@@ -32,6 +32,12 @@ export interface ConnectionOwner {
   onFailure(connection: Connection, error: unknown): void;
 }
 
+/** Something that a connection holds until it is gone: a place in a limit. */
+export interface ConnectionLease {
+  /** Idempotent; must not throw. */
+  release(): void;
+}
+
 /**
  * One TCP or Unix stream connection. Every method may be called at any time; after close the ones that return a
  * number return -EBADF and the others do nothing.
@@ -40,6 +46,8 @@ export interface Connection {
   /** generation * 2^20 + slot: never repeats in its loop's life; other loops give the same ids. */
   readonly id: number;
   owner: ConnectionOwner;
+  /** Released when the connection is gone, whoever owns it then. */
+  lease: ConnectionLease | undefined;
   /** Numeric; empty for the peer of a Unix socket. */
   readonly remoteAddress: string;
   /** 0 for the peer of a Unix socket. */
@@ -193,6 +201,26 @@ export interface AdoptOptions {
   readonly remotePort?: number;
 }
 
+/** What a loop is told besides. */
+export interface LoopListenOptions extends ListenOptions {
+  /**
+   * Each connection begins with a PROXY header (version 1 or 2) that names its client; it is announced
+   * after that, with the client's address. Others than these proxies are reset. Encoded by
+   * AddressSet.encode().
+   */
+  readonly proxies?: Uint8Array;
+}
+
+/** Connections that a loop's listeners have reset before anybody heard of them. */
+export interface ProxyCounters {
+  /** The peer is none of the listener's proxies. */
+  readonly untrusted: number;
+  /** The PROXY header was malformed or cut off. */
+  readonly malformed: number;
+  /** The PROXY header did not come in time. */
+  readonly late: number;
+}
+
 export interface Listener {
   /** Numeric; empty for a Unix socket. */
   readonly host: string;
@@ -231,7 +259,7 @@ export interface Loop {
    * @throws SluiceError ERR_ARG_RANGE for options out of range, ERR_DESCRIPTOR for an `fd` that is
    * not a listening stream socket, ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
    */
-  listen(options: ListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
+  listen(options: LoopListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
   /**
    * Makes a socket that somebody else has connected, and perhaps read from, a connection of this loop.
    * It becomes non-blocking, and with it every duplicate of the descriptor: with `duplicate`, the other
@@ -246,6 +274,8 @@ export interface Loop {
     options: AdoptOptions,
     accept: (connection: Connection) => ConnectionOwner,
   ): Connection;
+  /** One crossing: not for hot paths. */
+  proxyCounters(): ProxyCounters;
   audience(): Audience;
   /**
    * Runs `task` once before this tick's bytes are flushed: in the same crossing when the loop is

@@ -3,7 +3,9 @@
 import type { Clock } from '../base/clock.ts';
 import { HTTP_HEAD_LIMITS, type HttpHeadLimits } from '../http/limits.ts';
 import type { Connection } from '../net/types.ts';
+import type { Refusal } from './admission-types.ts';
 import type { TrustedProxies } from './http-client-address.ts';
+import type { ServerRequest } from './http-types.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { Router } from './router.ts';
 
@@ -29,12 +31,22 @@ export const HTTP_LIMITS: HttpLimits = {
   handshakeTimeoutMs: 10_000,
 };
 
+/** Admission by the forwarded address: a place is held from the head to the end of the exchange. */
+export interface ForwardedGate {
+  /** @returns the answer to give in the handler's place; undefined when the request may pass */
+  judge(connection: Connection, request: ServerRequest): Refusal | undefined;
+  /** The exchange is over, and it was no upgrade. */
+  ended(connection: Connection): void;
+}
+
 export interface HttpApplication {
   readonly router: Router;
   readonly limits: HttpLimits;
   readonly clock: Pick<Clock, 'now'>;
-  /** Whose X-Forwarded-For is believed; without it nobody's. */
+  /** Who is believed about whom they forward for; without it nobody. */
   readonly trustedProxies?: TrustedProxies;
+  /** Judges requests that come through a trusted proxy; absent while nothing is to be judged. */
+  readonly forwardedGate?: ForwardedGate | undefined;
   /** A handler threw or rejected; the client has its 500 or its reset. Must not throw. */
   onError(error: unknown): void;
   /**

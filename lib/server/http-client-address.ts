@@ -1,62 +1,55 @@
-// Who the client is when a proxy stands in front: the last address in X-Forwarded-For that is not a
+// Who the client is when a proxy stands in front: the last address in the forwarded list that is not a
 // trusted proxy's own. Everything to the left of it could have been written by the client itself.
 
-import { BlockList, isIP } from 'node:net';
-import { SluiceError } from '../base/errors.ts';
+import { AddressSet } from '../base/ip-address.ts';
+import { type ForwardedHeader, readForwarded } from './forwarded.ts';
 
-/** Hops of a forwarded list that are looked at; a longer list is not believed. */
-const FORWARDED_HOPS_MAX = 16;
-const MAPPED_PREFIX = '::ffff:';
+const UNIX = 'unix';
 
 export class TrustedProxies {
-  readonly #list = new BlockList();
-  readonly #isEmpty: boolean;
+  /** The one field that is believed, in lower case. */
+  readonly header: ForwardedHeader;
+  readonly #set: AddressSet;
+  readonly #trustsUnix: boolean;
 
   /**
-   * @param blocks addresses or CIDR blocks, e.g. '10.0.0.0/8', '::1'
+   * @param blocks addresses or CIDR blocks, e.g. '10.0.0.0/8', '::1'; 'unix' for whoever connects to
+   *   a Unix socket
    * @throws SluiceError ERR_ARG_RANGE for anything else
    */
-  constructor(blocks: readonly string[]) {
-    this.#isEmpty = blocks.length === 0;
-    for (const block of blocks) this.#add(block);
+  constructor(blocks: readonly string[], header: ForwardedHeader = 'x-forwarded-for') {
+    this.#set = new AddressSet(blocks.filter((block) => block !== UNIX));
+    this.#trustsUnix = blocks.includes(UNIX);
+    this.header = header;
+  }
+
+  get isEmpty(): boolean {
+    return this.#set.isEmpty && !this.#trustsUnix;
+  }
+
+  /** Whether an address is a trusted proxy's; the peer of a Unix socket has an empty one. */
+  trusts(address: string): boolean {
+    return address === '' ? this.#trustsUnix : this.#set.has(address);
+  }
+
+  /** The blocks as the engine takes them: AddressSet.encode(). */
+  encode(): Uint8Array {
+    return this.#set.encode();
   }
 
   /**
    * @param remoteAddress the peer of the connection
-   * @param forwardedFor the joined X-Forwarded-For fields
+   * @param forwarded the joined fields named `header`
    * @returns the client's address; the peer's when it is not trusted or the list is unusable
    */
-  clientAddress(remoteAddress: string, forwardedFor: string | undefined): string {
-    if (this.#isEmpty || forwardedFor === undefined || !this.#has(remoteAddress)) {
-      return remoteAddress;
-    }
-    const hops = forwardedFor.split(',', FORWARDED_HOPS_MAX + 1);
-    if (hops.length > FORWARDED_HOPS_MAX) return remoteAddress;
+  clientAddress(remoteAddress: string, forwarded: string | undefined): string {
+    if (forwarded === undefined || !this.trusts(remoteAddress)) return remoteAddress;
     let client = remoteAddress;
-    for (let i = hops.length - 1; i >= 0; i--) {
-      const hop = (hops[i] ?? '').trim();
-      if (isIP(hop) === 0) return client;
+    for (const hop of readForwarded(this.header, forwarded) ?? []) {
+      if (hop === undefined) return client;
       client = hop;
-      if (!this.#has(hop)) return client;
+      if (!this.trusts(hop)) return client;
     }
     return client;
-  }
-
-  #has(address: string): boolean {
-    const plain = address.startsWith(MAPPED_PREFIX) ? address.slice(MAPPED_PREFIX.length) : address;
-    const family = isIP(plain);
-    return family !== 0 && this.#list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
-  }
-
-  #add(block: string): void {
-    const [address = '', prefix, ...rest] = block.split('/');
-    const family = isIP(address);
-    const bitsMax = family === 4 ? 32 : 128;
-    const bits = prefix === undefined ? bitsMax : Number(prefix);
-    const isPlain = prefix === undefined || /^[0-9]{1,3}$/.test(prefix);
-    if (family === 0 || rest.length > 0 || !isPlain || bits > bitsMax) {
-      throw new SluiceError('ERR_ARG_RANGE', `Not an address or a CIDR block: ${block}`);
-    }
-    this.#list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
   }
 }

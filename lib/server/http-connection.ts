@@ -259,6 +259,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     if (exchange.isReceived) {
       this.#exchange = undefined;
       this.#deadline.endExchange();
+      this.#application.forwardedGate?.ended(this.connection);
       if (exchange.mustClose) this.close();
     } else if (!exchange.body.hasReader) {
       exchange.body.discard();
@@ -273,6 +274,11 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     if (head === undefined) return;
     const exchange = new HttpExchange(this, this.#application, head);
     this.#exchange = exchange;
+    const refusal = this.#application.forwardedGate?.judge(this.connection, exchange.request);
+    if (refusal !== undefined) {
+      this.upgradeRefused(refusal.status, refusal.headers, refusal.body);
+      return;
+    }
     try {
       if (head.wantsWebSocket && this.#offerUpgrade(exchange)) return;
       exchange.dispatch();

@@ -80,7 +80,7 @@ export class HttpRequest implements ServerRequest {
     const address = this.#remoteAddress;
     return this.#proxies === undefined
       ? address
-      : this.#proxies.clientAddress(address, this.header('x-forwarded-for'));
+      : this.#proxies.clientAddress(address, this.header(this.#proxies.header));
   }
 
   get aborted(): boolean {

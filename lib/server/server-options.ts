@@ -3,7 +3,8 @@
 import { SluiceError } from '../base/errors.ts';
 import type { ListenOptions } from '../net/types.ts';
 import { HTTP_LIMITS, type HttpLimits } from './http-application.ts';
-import type { ServerOptions, WebSocketRoute } from './types.ts';
+import type { TrustedProxies } from './http-client-address.ts';
+import type { ServerListenOptions, ServerOptions, WebSocketRoute } from './types.ts';
 
 const PORT_MAX = 65_535;
 /** Node's timers and the native wheel count milliseconds in 31 bits. */
@@ -28,6 +29,7 @@ export function checkServerOptions(options: ServerOptions): void {
     checkRange(name, options[name], 1, BYTES_MAX);
   }
   checkRange('queueBytes', options.queueBytes, 1, QUEUE_BYTES_MAX);
+  checkForwardedHeader(options.forwardedHeader);
   for (const name of DURATIONS) checkRange(name, options[name], 1, DURATION_MS_MAX);
 }
 
@@ -76,6 +78,30 @@ const DURATIONS = [
   'handshakeTimeoutMs',
   'closeTimeoutMs',
 ] as const;
+
+/** @throws SluiceError ERR_ARG_RANGE for a field that nobody could mean */
+function checkForwardedHeader(header: ServerOptions['forwardedHeader']): void {
+  if (header === undefined || header === 'x-forwarded-for' || header === 'forwarded') return;
+  const text = 'forwardedHeader is "x-forwarded-for" or "forwarded".';
+  throw new SluiceError('ERR_ARG_RANGE', text);
+}
+
+/**
+ * Who may connect, and must say for whom, at a place that requires PROXY headers.
+ * @returns the blocks as the engine takes them; undefined where proxyProtocol is off
+ * @throws SluiceError ERR_ARG_RANGE
+ */
+export function proxiesOf(
+  { proxyProtocol = 'off' }: ServerListenOptions,
+  proxies: TrustedProxies,
+): Uint8Array | undefined {
+  if (proxyProtocol === 'off') return undefined;
+  if (proxyProtocol !== 'required') {
+    throw new SluiceError('ERR_ARG_RANGE', 'proxyProtocol is "off" or "required".');
+  }
+  if (!proxies.isEmpty) return proxies.encode();
+  throw new SluiceError('ERR_ARG_RANGE', 'proxyProtocol needs trustedProxies.');
+}
 
 function checkRange(name: string, value: number | undefined, least: number, most: number): void {
   if (value === undefined) return;

@@ -7,10 +7,13 @@ import { PathTable } from '../http/path-table.ts';
 import { nativeFrames } from '../native/bytes.ts';
 import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import { createLoop } from '../net/event-loop.ts';
-import type { Connection, ConnectionOwner, Listener, ListenOptions, Loop } from '../net/types.ts';
+import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { NativeFrames } from '../websocket/unmask.ts';
-import type { HttpApplication, HttpLimits } from './http-application.ts';
+import { Admission } from './admission.ts';
+import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
+import { forwardedGateOf } from './forwarded-gate.ts';
+import type { ForwardedGate, HttpApplication, HttpLimits } from './http-application.ts';
 import { TrustedProxies } from './http-client-address.ts';
 import { HttpConnection } from './http-connection.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
@@ -21,6 +24,7 @@ import {
   checkServerOptions,
   httpLimitsOf,
   listenOptionsOf,
+  proxiesOf,
 } from './server-options.ts';
 import { StaticFiles } from './static-files.ts';
 import type {
@@ -29,6 +33,7 @@ import type {
   SendOptions,
   Server,
   ServerListener,
+  ServerListenOptions,
   ServerOptions,
   StaticFilesOptions,
   WebSocketRoute,
@@ -43,6 +48,8 @@ export interface ServerGround {
   /** Pending bytes from which on the loop will report a drain. Default: the native engine's. */
   readonly highWaterBytes?: number;
   readonly nativeFrames?: NativeFrames;
+  /** Shared by servers that count together; without it the server has its own, of its options. */
+  readonly admission?: Admission;
   /** Called when the server has closed: who made the loop closes it. */
   readonly release?: () => Promise<void>;
 }
@@ -60,8 +67,12 @@ export function createServer(options: ServerOptions = {}): Server {
 /**
  * A server on a loop that lives on after it: for programs that also commit or write in its ticks.
  */
-export function createServerOn(loop: Loop, options: ServerOptions = {}): Server {
-  return new LoopServer({ loop, nativeFrames }, options);
+export function createServerOn(
+  loop: Loop,
+  options: ServerOptions = {},
+  admission = new Admission(options.admission),
+): Server {
+  return new LoopServer({ loop, nativeFrames, admission }, options);
 }
 
 export type CloseOptions = NonNullable<Parameters<Server['close']>[0]>;
@@ -71,6 +82,8 @@ export class LoopServer implements Server, HttpApplication {
   readonly limits: HttpLimits;
   readonly clock = systemClock;
   readonly trustedProxies: TrustedProxies;
+  readonly admission: Admission;
+  forwardedGate: ForwardedGate | undefined;
   readonly #ground: ServerGround;
   readonly #options: ServerOptions;
   readonly #sockets: WebSocketContext;
@@ -89,10 +102,14 @@ export class LoopServer implements Server, HttpApplication {
     this.#ground = ground;
     this.#options = options;
     this.limits = httpLimitsOf(options);
-    this.trustedProxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.trustedProxies = new TrustedProxies(options.trustedProxies ?? [], options.forwardedHeader);
+    proxiesOf(options, this.trustedProxies);
+    this.admission = ground.admission ?? new Admission(options.admission);
+    this.forwardedGate = forwardedGateOf(this.admission, this.trustedProxies);
     this.#sockets = new WebSocketContext({
       loop: ground.loop,
       nativeFrames: ground.nativeFrames,
+      admission: this.admission,
       onError: options.onError ?? raiseUncaught,
       onGone: () => this.#noteGone(),
     });
@@ -159,15 +176,32 @@ export class LoopServer implements Server, HttpApplication {
     return this.#sockets.topics.subscriberCount(topic);
   }
 
+  // ---- admission ---------------------------------------------------------
+
+  setAdmission(options: AdmissionOptions): void {
+    this.admission.replace(options);
+    this.forwardedGate = forwardedGateOf(this.admission, this.trustedProxies);
+  }
+
+  get admissionStats(): Readonly<AdmissionStats> {
+    const { stats } = this.admission;
+    const { untrusted, malformed, late } = this.#ground.loop.proxyCounters();
+    return { ...stats, proxyUntrusted: untrusted, proxyMalformed: malformed, proxyLate: late };
+  }
+
   // ---- life --------------------------------------------------------------
 
-  async listen(options?: ListenOptions): Promise<ServerListener> {
+  async listen(options?: ServerListenOptions): Promise<ServerListener> {
     if (this.#closing !== undefined || (options === undefined && this.#listensAsMade)) {
       throw new SluiceError('ERR_STATE', 'A closed server does not listen, nor one twice alike.');
     }
     this.#explainSocketPaths();
-    const chosen = listenOptionsOf(options ?? this.#options);
-    const listener = this.#ground.loop.listen(chosen, (connection) => this.#accept(connection));
+    const chosen = options ?? this.#options;
+    const proxies = proxiesOf(chosen, this.trustedProxies);
+    const listener = this.#ground.loop.listen(
+      { ...listenOptionsOf(chosen), ...(proxies === undefined ? {} : { proxies }) },
+      (connection) => this.#accept(connection),
+    );
     if (options === undefined) this.#listensAsMade = true;
     this.#listeners.add(listener);
     const { host, port, path } = listener;
@@ -224,6 +258,8 @@ export class LoopServer implements Server, HttpApplication {
   // ------------------------------------------------------------------------
 
   #accept(connection: Connection): ConnectionOwner {
+    const refused = this.admission.accept(connection, this.trustedProxies, this.connectionCount);
+    if (refused !== undefined) return refused;
     const http = new HttpConnection(connection, this);
     this.#http.set(connection, http);
     if (this.#closing !== undefined) http.drainAndClose();

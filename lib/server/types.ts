@@ -2,10 +2,13 @@
 // get is in http-types.ts and websocket-types.ts.
 
 import type { ListenOptions } from '../net/types.ts';
+import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
+import type { ForwardedHeader } from './forwarded.ts';
 import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
 import type { PublishResult, SendOptions, WebSocketRoute } from './websocket-types.ts';
 
 export type { ListenOptions } from '../net/types.ts';
+export type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 export type * from './http-types.ts';
 export type * from './websocket-types.ts';
 
@@ -21,8 +24,18 @@ export interface ServerListener {
   close(): void;
 }
 
+/** A place to listen at, and how connections begin there. */
+export interface ServerListenOptions extends ListenOptions {
+  /**
+   * 'required': every connection begins with a PROXY header, version 1 or 2, before TLS and HTTP, and
+   * comes from one of trustedProxies; others are reset. Default 'off'. There is no guessing, since then
+   * a client could write the header itself.
+   */
+  readonly proxyProtocol?: 'off' | 'required';
+}
+
 /** Where listen() without options listens, and the bounds of everything. */
-export interface ServerOptions extends ListenOptions {
+export interface ServerOptions extends ServerListenOptions {
   readonly headBytesMax?: number;
   readonly headerCountMax?: number;
   readonly headTimeoutMs?: number;
@@ -33,8 +46,12 @@ export interface ServerOptions extends ListenOptions {
   readonly messageBytesMax?: number;
   readonly queueBytes?: number;
   readonly closeTimeoutMs?: number;
-  /** CIDR blocks whose X-Forwarded-For is believed. */
+  /** Addresses or CIDR blocks of proxies: what they say about their clients is believed. */
   readonly trustedProxies?: readonly string[];
+  /** The one field in which they say it. Default 'x-forwarded-for'; the other is never looked at. */
+  readonly forwardedHeader?: ForwardedHeader;
+  /** Whom the server takes in. */
+  readonly admission?: AdmissionOptions;
   /**
    * A handler threw or rejected. Default: the error is raised as an uncaught exception after the
    * flush.
@@ -68,12 +85,16 @@ export interface Server {
    */
   publishAll(topic: string, texts: readonly string[]): PublishResult;
   subscriberCount(topic: string): number;
+  /** Replaces the options of `admission` as a whole; who is connected stays. */
+  setAdmission(options: AdmissionOptions): void;
+  /** Refusals so far, by reason. */
+  readonly admissionStats: Readonly<AdmissionStats>;
   /**
    * Listens where `options` say, else where createServer's do; several times, at several places.
    * @throws SluiceError (rejects) ERR_STATE for a second call without options and after close();
    * ERR_ARG_RANGE, ERR_DESCRIPTOR, ERR_SYSTEM as the place is refused
    */
-  listen(options?: ListenOptions): Promise<ServerListener>;
+  listen(options?: ServerListenOptions): Promise<ServerListener>;
   readonly port: number;
   readonly connectionCount: number;
   /**

@@ -4,6 +4,7 @@
 import type { Loop, TickTask } from '../net/types.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
 import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
+import type { Admission } from './admission.ts';
 import { Topics } from './topic.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
@@ -42,6 +43,7 @@ export class RunQueue implements TickTask {
 export interface ContextOptions {
   readonly loop: Loop;
   readonly nativeFrames?: NativeFrames | undefined;
+  readonly admission: Admission;
   /** Gets what handlers throw; what it throws itself is raised as uncaught. */
   readonly onError: (error: unknown) => void;
   /** A connection has left `connections`. */
@@ -53,6 +55,7 @@ export class WebSocketContext {
   readonly unmasker: Unmasker;
   readonly runs: RunQueue;
   readonly topics: Topics;
+  readonly admission: Admission;
   /** Accepted and not yet gone. */
   readonly connections = new Set<WebSocketConnection>();
   /** New handshakes are refused with 503. */
@@ -65,6 +68,7 @@ export class WebSocketContext {
     this.unmasker = new Unmasker(options.nativeFrames);
     this.runs = new RunQueue(loop);
     this.topics = new Topics(loop, this.runs);
+    this.admission = options.admission;
     this.#options = options;
   }
 

@@ -2,6 +2,7 @@
 // take its time, HTTP keeps the clock), and its decision is carried out.
 
 import { SluiceError } from '../base/errors.ts';
+import type { ConnectionLease } from '../net/types.ts';
 import {
   acceptHeaders,
   checkHandshake,
@@ -9,7 +10,9 @@ import {
   isHeaderSafe,
 } from '../websocket/handshake.ts';
 import type { SessionOptions } from '../websocket/session.ts';
+import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
+import { RouteAdmission } from './route-admission.ts';
 import type { ServerOptions, UpgradeDecision, WebSocketRoute } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketContext } from './websocket-context.ts';
@@ -19,6 +22,7 @@ import { WEBSOCKET_LIMITS } from './websocket-limits.ts';
 export interface ResolvedRoute {
   readonly handlers: WebSocketRoute<unknown>;
   readonly session: SessionOptions;
+  readonly admission: RouteAdmission;
   readonly queueBytesMax: number;
   readonly highWaterBytes: number;
 }
@@ -35,6 +39,7 @@ export function resolveRoute<Data>(
   const queueBytesMax = route.queueBytes ?? options.queueBytes ?? WEBSOCKET_LIMITS.queueBytesMax;
   return {
     handlers: untyped(route),
+    admission: new RouteAdmission(route),
     session: {
       messageBytesMax:
         route.messageBytesMax ?? options.messageBytesMax ?? WEBSOCKET_LIMITS.messageBytesMax,
@@ -68,7 +73,32 @@ export function upgradeToWebSocket(
   if (!handshake.ok) exchange.refuse(handshake.status, handshake.headers, handshake.message);
   else if (exchange.hasBody) exchange.refuse(400, {}, 'a handshake has no body');
   else if (context.isClosing) exchange.refuse(503, {}, 'going away');
-  else askHook({ exchange, route, context, handshake });
+  else admit({ exchange, route, context, handshake });
+}
+
+/** Asks for a place, and then the hook. */
+function admit(upgrade: Upgrade): void {
+  const { exchange, route, context } = upgrade;
+  try {
+    const seat = route.admission.judge(exchange.request, context.admission);
+    if (seat.ok) takeSeat(exchange, seat.lease);
+    else {
+      const { status, headers, body } = seat.refusal;
+      exchange.refuse(status, headers, body);
+      return;
+    }
+  } catch (error) {
+    hookFailed(upgrade, error);
+    return;
+  }
+  askHook(upgrade);
+}
+
+/** The place is the connection's until it is gone: a refused one is closed. */
+function takeSeat({ connection }: UpgradeExchange, lease: ConnectionLease | undefined): void {
+  if (lease === undefined) return;
+  const before = connection.lease;
+  connection.lease = before === undefined ? lease : new LeaseBundle([before, lease]);
 }
 
 interface Upgrade {

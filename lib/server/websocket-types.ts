@@ -66,6 +66,24 @@ export interface WebSocketRoute<Data = unknown> {
   ping?(socket: ServerSocket<Data>, payload: Buffer): unknown;
   pong?(socket: ServerSocket<Data>, payload: Buffer): unknown;
   close?(socket: ServerSocket<Data>, code: number, reason: string): unknown;
+  /**
+   * Web pages that may open a socket, as browsers send them in Origin ('https://desk.example'); others
+   * get 403. Default 'any'. Who sends no Origin is no browser, and admitted.
+   */
+  readonly origins?: readonly string[] | 'any';
+  /** Refuse those without an Origin, too. */
+  readonly originRequired?: boolean;
+  /** Sockets and pending handshakes of this route, above which 503 is answered. 0 (default) is off. */
+  readonly connectionsMax?: number;
+  /** The same for one address, 429; exempt are those that `admission` exempts. */
+  readonly connectionsPerIp?: number;
+  /** The same for one token, 429. */
+  readonly connectionsPerToken?: number;
+  /**
+   * What stands for the client in connectionsPerToken, at most 8192 characters; undefined is not
+   * counted. Kept as a keyed hash only.
+   */
+  token?(request: ServerRequest): string | undefined;
   readonly messageBytesMax?: number;
   readonly queueBytes?: number;
   /**

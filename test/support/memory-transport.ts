@@ -9,11 +9,13 @@ import type {
   ByteCounters,
   Connection,
   ConnectionInfo,
+  ConnectionLease,
   ConnectionOwner,
   Listener,
   ListenOptions,
   Loop,
   LoopStats,
+  ProxyCounters,
   TickTask,
 } from '../../lib/net/types.ts';
 
@@ -46,6 +48,7 @@ export class MemoryConnection implements Connection {
   /** What the owner sees; set it, or let `stalled` count. */
   pendingBytes = 0;
   unsentBytes = 0;
+  lease: ConnectionLease | undefined = undefined;
   /** What setMarks() was given. */
   marks: readonly [number, number] | undefined;
   /** Audiences skip it. */
@@ -225,6 +228,7 @@ export class MemoryConnection implements Connection {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.unsentBytes = this.pendingBytes;
+    this.lease?.release();
     this.#inbox = [];
     this.#call(() => this.owner.onClose(this, errno));
     this.#loop.flush();
@@ -385,6 +389,10 @@ export class MemoryLoop implements Loop {
     const connection = this.connect(accept);
     if (options.head !== undefined && options.head.length > 0) connection.feed(options.head);
     return connection;
+  }
+
+  proxyCounters(): ProxyCounters {
+    return { untrusted: 0, malformed: 0, late: 0 };
   }
 
   audience(): Audience {

@@ -50,6 +50,8 @@ beforeEach(() => {
     openCount: () => 0,
     close: ignore,
     readCounters: () => false,
+    requireProxyHeader: () => 0,
+    proxyCounters: () => [0, 0, 0],
     // What the engine does to the cursors.
     flush() {
       flushes++;
