@@ -32,8 +32,9 @@ function readAddresses(value: string): (string | undefined)[] | undefined {
 }
 
 /** One parameter of RFC 7239 4: a token, '=', a token or a quoted string; no space around '='. */
-const PAIR =
-  /([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"((?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")/y;
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const QUOTED = '"((?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*)"';
+const PAIR = new RegExp(`(${TOKEN})=(?:(${TOKEN})|${QUOTED})`, 'y');
 const SEPARATOR = /[ \t]*([;,]|$)[ \t]*/y;
 
 function readElements(value: string): (string | undefined)[] | undefined {
