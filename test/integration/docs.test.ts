@@ -188,6 +188,21 @@ describe('library.md', () => {
     for (const peer of peers) peer.socket.terminate();
   });
 
+  test('admission: another page is refused, and the fifth socket of a token', async () => {
+    const { host } = await serve('admission');
+    const knock = (origin: string): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`ws://${host}/desk`, {
+          headers: { Origin: origin, Authorization: 'Bearer one' },
+        });
+        socket.on('open', () => resolve('open'));
+        socket.on('error', (error) => resolve(error.message));
+      });
+    expect(await knock('https://evil.example')).toBe('Unexpected server response: 403');
+    for (let i = 0; i < 4; i++) expect(await knock('https://desk.example')).toBe('open');
+    expect(await knock('https://desk.example')).toBe('Unexpected server response: 429');
+  });
+
   test('close: sockets are told the code, and the process ends by itself', async () => {
     const { sample, host } = await serve('close');
     const peer = await open(`ws://${host}/`);
