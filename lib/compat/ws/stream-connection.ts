@@ -9,7 +9,12 @@ import {
   LOW_WATER_BYTES,
   PENDING_BYTES_MAX,
 } from '../../native/layout.ts';
-import type { ByteCounters, ConnectionInfo, ConnectionOwner } from '../../net/types.ts';
+import type {
+  ByteCounters,
+  ConnectionInfo,
+  ConnectionLease,
+  ConnectionOwner,
+} from '../../net/types.ts';
 import { RESERVE_BYTES_MAX } from '../../websocket/frame-encoder.ts';
 import type { Transport } from './transport.ts';
 
@@ -26,6 +31,7 @@ export class StreamConnection implements Transport {
   readonly remoteAddress: string;
   readonly remotePort: number;
   unsentBytes = 0;
+  lease: ConnectionLease | undefined = undefined;
   readonly #stream: Duplex;
   readonly #slab: Buffer;
   #state: StreamState = 'open';
@@ -217,6 +223,7 @@ export class StreamConnection implements Transport {
     this.unsentBytes += this.#gatheredBytes;
     this.#state = 'closed';
     this.#gathered = [];
+    this.lease?.release();
     this.#call(() => this.owner.onClose(this, 0));
   }
 
