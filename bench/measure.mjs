@@ -67,7 +67,12 @@ export class LineProcess {
   }
 
   run(ms) {
-    this.child.stdin.write(`run ${ms}\n`);
+    return this.command(`run ${ms}`);
+  }
+
+  /** Sends a line, and waits for the line that answers it. */
+  command(line) {
+    this.child.stdin.write(`${line}\n`);
     return this.next();
   }
 
@@ -139,7 +144,7 @@ export async function compare(a, b, { pairs = 20, sliceMs = 1000, unit = 'messag
     perSecond: median(list.map((s) => s.perSecond)),
     busy: median(list.map((s) => s.busy)),
   });
-  return { a: summary(samples.a), b: summary(samples.b), ratio: median(ratios), low, high, pairs };
+  return { a: summary(samples.a), b: summary(samples.b), ratio: median(ratios), ratios, low, high, pairs };
 }
 
 /**
