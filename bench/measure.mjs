@@ -144,7 +144,7 @@ export async function compare(a, b, { pairs = 20, sliceMs = 1000, unit = 'messag
     perSecond: median(list.map((s) => s.perSecond)),
     busy: median(list.map((s) => s.busy)),
   });
-  return { a: summary(samples.a), b: summary(samples.b), ratio: median(ratios), ratios, low, high, pairs };
+  return { a: summary(samples.a), b: summary(samples.b), ratio: median(ratios), low, high, pairs };
 }
 
 /**

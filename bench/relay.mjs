@@ -84,8 +84,8 @@ export async function relayTables(options) {
   ];
   const deliveries = [await row({ senders: 16, agents: 100 }, 'deliveries', 8, options)];
   return [
-    { title: 'Webhook to agent, durable', unit: 'posts', rows: posts },
-    { title: 'Fan-out of webhooks, durable', unit: 'deliveries', rows: deliveries },
+    { name: 'relay', title: 'Webhook to agent, durable', unit: 'posts', rows: posts },
+    { name: 'relay-fanout', title: 'Fan-out of webhooks, durable', unit: 'deliveries', rows: deliveries },
   ];
 }
 

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { chart } from './chart.mjs';
+import { barChart, ratioChart } from './chart.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -24,10 +24,8 @@ export function printRow(row) {
   );
 }
 
-function table({ title, unit, rows }) {
+function ratioTable({ title, unit, rows }) {
   const lines = [
-    `### ${title}`,
-    '',
     `| load | Sluice, ${unit} per CPU-second | against | its ${unit} per CPU-second | ratio | 95 % interval | target |`,
     '|---|---:|---|---:|---:|---|---|',
   ];
@@ -37,7 +35,46 @@ function table({ title, unit, rows }) {
       `| ${row.what} | ${thousands(row.a.perCpu)} | ${row.rival} | ${thousands(row.b.perCpu)} | ${row.ratio.toFixed(2)} | ${interval} | ${verdict(row)} |`,
     );
   }
-  return lines.join('\n');
+  return { title, lines, chart: ratioChart(title, rows) };
+}
+
+function latencyTable({ rows }) {
+  const title = 'Latency at half load';
+  const lines = [
+    'Each server is first driven as hard as it goes (100 connections, 32 B, one message in flight each), then',
+    'offered half of that in an open loop: a message counts from the moment at which it was due.',
+    '',
+    '| server | messages per second, full load | p50, µs | p99, µs |',
+    '|---|---:|---:|---:|',
+    ...rows.map((row) => `| ${row.name} | ${thousands(row.capacity)} | ${row.p50} | ${row.p99} |`),
+  ];
+  const bars = rows.map((row) => ({ label: row.name, value: row.p99, text: `${row.p99} µs` }));
+  return { title, lines, chart: barChart('p99 latency at half load, µs (less is better)', bars) };
+}
+
+function memoryTable({ rows }) {
+  const title = 'Memory per idle WebSocket';
+  const verdictOf = ({ bytes, target }) =>
+    target === undefined ? '' : bytes <= target ? `met (≤ ${target})` : `missed (≤ ${target})`;
+  const lines = [
+    '(RSS at 15,000 − RSS at 1,000) / 14,000, after a collection and ten seconds, median of the starts.',
+    '',
+    '| connection | server | bytes | target |',
+    '|---|---|---:|---|',
+    ...rows.map((row) => `| ${row.what} | ${row.name} | ${row.bytes} | ${verdictOf(row)} |`),
+  ];
+  const bars = rows.map((row) => ({
+    label: `${row.what}, ${row.name}`,
+    value: row.bytes,
+    text: `${row.bytes} B`,
+  }));
+  return { title, lines, chart: barChart('bytes per idle connection (less is better)', bars) };
+}
+
+/** Makes one table's text and chart. */
+function render(entry) {
+  if (entry.name === 'latency') return latencyTable(entry);
+  return entry.name === 'memory' ? memoryTable(entry) : ratioTable(entry);
 }
 
 function machine() {
@@ -45,25 +82,36 @@ function machine() {
   return `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${memory}, Linux ${release()}, Node ${process.version}`;
 }
 
-export function writeReport(tables) {
+function peersText({ versions, missing }) {
+  const known = [...versions].map(([name, version]) => `${name} ${version}`).join(', ');
+  const left = [...missing].map(([name, why]) => `${name} (${why})`).join(', ');
+  return `Peers: ${known}.${left === '' ? '' : ` Left out: ${left}.`}`;
+}
+
+/** @param tables what was measured @param about { versions, missing, starts, pairs } */
+export function writeReport(tables, about) {
   const notes = join(root, 'docs', 'benchmarks-notes.md');
+  const sections = tables.map((entry) => {
+    const { title, lines, chart } = render(entry);
+    writeFileSync(join(root, 'docs', 'assets', `benchmarks-${entry.name}.svg`), chart);
+    return `### ${title}\n\n![${title}](assets/benchmarks-${entry.name}.svg)\n\n${lines.join('\n')}\n`;
+  });
   const parts = [
     '# Benchmarks',
     '',
     '`npm run bench` makes this page. Both servers of a row run at the same time on the same machine and are',
-    'loaded in alternating one-second slices (A B B A); server CPU-seconds come from `/proc`, all threads of',
-    'the server counted; the ratio is the median of the paired ratios, with a 95 % bootstrap interval. A',
-    "target counts as met when the interval's upper end reaches it. Absolute figures are for information:",
-    'the same binary differs by 7–14 % between runs here.',
+    'loaded in alternating slices (A B B A); server CPU-seconds come from `/proc`, all threads of the server',
+    'counted. Every row starts both servers several times; the ratio is the median of the starts, with its',
+    "95 % bootstrap interval. A target counts as met when the interval's upper end reaches it. Absolute",
+    'figures are for information: the same binary differs by 7–14 % between runs here. The floor is a raw C',
+    'epoll loop (`bench/native/floor.cc`) that answers with as little work as the kernel allows.',
     '',
-    `Machine: ${machine()}. Pairs per row: ${tables[0]?.rows[0]?.pairs ?? 0}.`,
+    `Machine: ${machine()}. Starts per row: ${about.starts}, pairs of slices: ${about.pairs}.`,
+    peersText(about),
     '',
-    '![Ratios](assets/benchmarks.svg)',
-    '',
-    ...tables.map((entry) => `${table(entry)}\n`),
+    ...sections,
     existsSync(notes) ? readFileSync(notes, 'utf8') : '',
   ];
   writeFileSync(join(root, 'docs', 'benchmarks.md'), `${parts.join('\n').trimEnd()}\n`);
-  writeFileSync(join(root, 'docs', 'assets', 'benchmarks.svg'), chart(tables));
   console.log('docs/benchmarks.md written');
 }
