@@ -20,6 +20,13 @@ export function cpuSeconds(pids) {
   return Number(nanoseconds) / 1e9;
 }
 
+/** Whatever ends this process ends its children, too. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
 /** A child process that prints lines of JSON. */
 export class LineProcess {
   #lines = [];
@@ -32,6 +39,8 @@ export class LineProcess {
       env: { ...process.env, NODE_ENV: 'production', ...options.env },
     });
     this.pid = this.child.pid;
+    running.add(this.child);
+    this.child.on('exit', () => running.delete(this.child));
     createInterface({ input: this.child.stdout }).on('line', (line) => {
       if (!line.startsWith('{')) return;
       const waiter = this.#waiting.shift();
@@ -158,11 +167,13 @@ export async function compareStarts(startA, startB, { starts = 5, pairs = 20, ..
   const pairsPerStart = Math.max(2, Math.round(pairs / starts));
   const results = [];
   for (let i = 0; i < starts; i++) {
-    const a = await startA();
-    const b = await startB();
-    results.push(await compare(a, b, { ...options, pairs: pairsPerStart }));
-    await a.stop();
-    await b.stop();
+    const sides = [];
+    try {
+      for (const begin of [startA, startB]) sides.push(await begin());
+      results.push(await compare(sides[0], sides[1], { ...options, pairs: pairsPerStart }));
+    } finally {
+      for (const side of sides) await side.stop();
+    }
   }
   const middle = (side) =>
     Object.fromEntries(

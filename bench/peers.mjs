@@ -3,7 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { LineProcess } from './measure.mjs';
 import { program } from './rows.mjs';
@@ -56,6 +56,19 @@ function freePort() {
   });
 }
 
+/** Resolves when somebody listens on the port; nginx does not say so itself. */
+async function listening(port) {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const isOpen = await new Promise((done) => {
+      const probe = connect(port, '127.0.0.1', () => done(true)).on('error', () => done(false));
+      probe.on('connect', () => probe.destroy());
+    });
+    if (isOpen) return;
+    if (Date.now() > deadline) throw new Error(`nobody listens on ${port}`);
+  }
+}
+
 const certificate = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
 
 /** A certificate (ECDSA P-256) for all servers. */
@@ -94,6 +107,7 @@ http { access_log off; keepalive_requests 100000000; client_body_temp_path ${pla
   server { listen 127.0.0.1:${port}; location = /hello { default_type text/plain; return 200 "hello"; } } }\n`,
   );
   const server = new LineProcess(program, ['-c', join(place, 'nginx.conf'), '-e', 'stderr']);
+  await listening(port);
   const stop = async () => {
     await server.stop();
     rmSync(place, { recursive: true, force: true });

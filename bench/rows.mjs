@@ -12,11 +12,16 @@ export const program = (name) => join(root, 'build-native', 'bench', name);
 async function side(server, needs, load) {
   const running = await server.start(needs);
   const client = new LineProcess(program(load.program), load.args(running.port).map(String));
-  await client.next();
   const stop = async () => {
     await client.stop();
     await running.stop();
   };
+  try {
+    await client.next();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return { pids: running.pids(), load: client, running, stop };
 }
 
