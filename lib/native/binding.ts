@@ -96,6 +96,7 @@ export interface NativeBinding {
   scanFrames(bytes: Uint8Array, start: number, end: number): number;
   /** Native objects of this thread that are not freed yet. For tests and metrics. */
   liveObjects(): LiveObjects;
+  keepFreedMemory(): void;
   /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
   missingSymbols(names: readonly string[]): string[];
 }

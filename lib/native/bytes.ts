@@ -23,8 +23,20 @@ export function scanFramesNative(bytes: Uint8Array, start: number, end: number):
   return loadNative().scanFrames(bytes, start, end);
 }
 
+/**
+ * Makes glibc keep up to 64 MiB of freed memory for the whole process, unless mallopt(3) or its
+ * environment variables say something else. To be called when large payloads come and go.
+ */
+function keepFreedMemory(): void {
+  loadNative().keepFreedMemory();
+}
+
 /** What lib/websocket takes from the addon. */
-export const nativeFrames = { unmask: unmaskNative, scanFrames: scanFramesNative } as const;
+export const nativeFrames = {
+  unmask: unmaskNative,
+  scanFrames: scanFramesNative,
+  keepFreedMemory,
+} as const;
 
 /**
  * HMAC-SHA256 with one secret whose pads are computed once. Holds no readable copy of the secret.

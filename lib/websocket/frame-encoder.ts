@@ -13,8 +13,11 @@ export interface FramePort {
 
 /** The longest header of a server frame: two bytes and eight of length. */
 export const SERVER_HEADER_BYTES_MAX = 10;
-/** Above this size a frame is written in two calls rather than into one reserved range. */
-export const RESERVE_BYTES_MAX = 64 * 1024;
+/**
+ * Above this size a frame is written in two calls rather than into one reserved range: half of what
+ * the slab takes before it is flushed.
+ */
+export const RESERVE_BYTES_MAX = 512 * 1024;
 
 /**
  * Up to here copying a text's units one by one costs less than the two native calls of text(): 1.6 ns

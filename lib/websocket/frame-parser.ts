@@ -202,6 +202,7 @@ export class FrameParser {
     const collected = this.#message?.length ?? 0;
     if (collected + header.length > this.#messageBytesMax) return this.#fail(VIOLATIONS.tooBig);
     if (header.opcode !== OPCODE.continuation) this.#messageOpcode = header.opcode;
+    if (header.length > POOLED_BYTES_MAX) this.#unmasker.expectLarge();
     return true;
   }
 
@@ -313,11 +314,7 @@ export class FrameParser {
 
   /** A copy for the receiver to keep. */
   #copyOf(bytes: Buffer, start: number, end: number): Buffer {
-    if (end - start > POOLED_BYTES_MAX) {
-      const copy = Buffer.allocUnsafeSlow(end - start);
-      bytes.copy(copy, 0, start, end);
-      return copy;
-    }
+    if (end - start > POOLED_BYTES_MAX) return this.#unmasker.largeCopy(bytes, start, end);
     const { copies } = this.#unmasker;
     const at = copies.copy(bytes, start, end, end);
     return new BufferView(copies.memory, at, end - start);

@@ -15,6 +15,8 @@ export interface NativeFrames {
    * bytes[start, end) begins with, and makes a run of them (frame-run.ts). @returns their bytes
    */
   scanFrames(bytes: Buffer, start: number, end: number): number;
+  /** Large payloads are coming and going from now on. */
+  keepFreedMemory(): void;
 }
 
 /**
@@ -43,6 +45,7 @@ export class Unmasker {
   readonly copies = new CopyPool();
   readonly native: NativeFrames | undefined;
   readonly scanNativeBytesMin: number;
+  #hasSeenLarge = false;
   #buffer: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
@@ -62,6 +65,21 @@ export class Unmasker {
       return native.unmask(bytes, start, end, mask) ? 0 : 1;
     }
     return unmaskView(this.viewOf(bytes), start, end, mask);
+  }
+
+  /** Memory for one large payload, which is the receiver's. */
+  largeCopy(bytes: Buffer, start: number, end: number): Buffer {
+    this.expectLarge();
+    const copy = Buffer.allocUnsafeSlow(end - start);
+    bytes.copy(copy, 0, start, end);
+    return copy;
+  }
+
+  /** Messages that get memory of their own are coming. */
+  expectLarge(): void {
+    if (this.#hasSeenLarge) return;
+    this.#hasSeenLarge = true;
+    this.native?.keepFreedMemory();
   }
 
   /** A view of the whole buffer, kept until another buffer comes. */

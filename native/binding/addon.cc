@@ -116,6 +116,7 @@ napi_value Initialize(napi_env env, napi_value exports) {
                         ExportErrorNames(env, exports) &&
                         ExportFunction(env, exports, "unmask", JsUnmask) &&
                         ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
+                        ExportFunction(env, exports, "keepFreedMemory", JsKeepFreedMemory) &&
                         ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
                         ExportFunction(env, exports, "liveObjects", JsLiveObjects) &&
                         napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&

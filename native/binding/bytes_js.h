@@ -9,6 +9,8 @@ namespace sluice {
 napi_value JsUnmask(napi_env env, napi_callback_info info);
 /** scanFrames(bytes, start, end): bytes of the simple frames, see frame_scan.h. */
 napi_value JsScanFrames(napi_env env, napi_callback_info info);
+/** keepFreedMemory(): see the implementation. */
+napi_value JsKeepFreedMemory(napi_env env, napi_callback_info info);
 
 /** Defines the class HmacKey. @returns nullptr after an exception */
 [[nodiscard]] napi_value DefineHmacKey(napi_env env);

@@ -21,11 +21,16 @@ class Child {
   readonly #lines: AsyncIterator<string>;
   stderr = '';
 
-  constructor(file: string, args: readonly string[] = [], descriptorsMax?: number) {
+  constructor(
+    file: string,
+    args: readonly string[] = [],
+    descriptorsMax?: number,
+    nodeOptions: readonly string[] = [],
+  ) {
     const script = fileURLToPath(new URL(`../support/children/${file}`, import.meta.url));
     const limit = descriptorsMax === undefined ? '' : `ulimit -n ${descriptorsMax} && `;
     const command = `${limit}exec "$0" "$@"`;
-    this.process = spawn('sh', ['-c', command, process.execPath, script, ...args]);
+    this.process = spawn('sh', ['-c', command, process.execPath, ...nodeOptions, script, ...args]);
     children.push(this.process);
     const { stdout, stderr } = this.process;
     if (stdout === null || stderr === null) throw new Error('no pipes');
@@ -127,3 +132,9 @@ test.each(['close', 'terminate', 'terminate-in-batch'])(
     expect(child.stderr).toBe('');
   },
 );
+
+test('memory of large payloads stays with the process once it was asked to keep it', async () => {
+  const child = new Child('freed-memory.mjs', [], undefined, ['--expose-gc']);
+  const { before, after } = await child.line();
+  expect(Number(after)).toBeLessThan(Number(before) / 4);
+});

@@ -30,4 +30,8 @@ function scanFrames(bytes: Buffer, start: number, end: number): number {
   return at - start;
 }
 
-export const referenceFrames: NativeFrames = { unmask, scanFrames };
+export const referenceFrames: NativeFrames = {
+  unmask,
+  scanFrames,
+  keepFreedMemory: () => undefined,
+};

@@ -1,6 +1,7 @@
 // What the parser makes of frames, by section of RFC 6455, through every cut of the bytes.
 
 import { describe, expect, test } from 'vitest';
+import { POOLED_BYTES_MAX } from '../../../lib/websocket/copy-pool.ts';
 import { FrameParser } from '../../../lib/websocket/frame-parser.ts';
 import { Unmasker } from '../../../lib/websocket/unmask.ts';
 import { forEveryCut } from '../../support/chunkings.ts';
@@ -377,6 +378,20 @@ describe('a chunk of many messages', () => {
       'binary 62',
       'ERR_WS_TOO_BIG 1009',
     ]);
+  });
+
+  test.each([
+    ['whole', [part(2, x(POOLED_BYTES_MAX), true)], [part(2, x(POOLED_BYTES_MAX + 1), true)]],
+    ['in fragments', [part(2, x(9)), part(0, x(9), true)], [part(2, x(3000)), part(0, '', true)]],
+  ])('the addon is told once that large ones come, %s', (_name, small, large) => {
+    let calls = 0;
+    const native = { ...referenceFrames, keepFreedMemory: () => calls++ };
+    const parser = new FrameParser(new FrameRecorder(), 10_000, new Unmasker(native, 0));
+    const push = (bytes: Buffer): number => parser.push(bytes, 0, bytes.length);
+    push(Buffer.concat(small));
+    expect(calls).toBe(0);
+    for (let i = 0; i < 3; i++) push(Buffer.concat(large));
+    expect(calls).toBe(1);
   });
 
   test('a kept message of 100 bytes pins no more than 8 KiB', () => {
