@@ -61,7 +61,19 @@ interface Waiting {
   readonly retryAfterMs: number | undefined;
 }
 
-export type SessionSocket = Omit<ServerSocket<unknown>, 'data'>;
+/** What a session uses of its socket. */
+export type SessionSocket = Pick<
+  ServerSocket<unknown>,
+  | 'request'
+  | 'isOpen'
+  | 'pendingBytes'
+  | 'send'
+  | 'close'
+  | 'pause'
+  | 'resume'
+  | 'subscribe'
+  | 'unsubscribe'
+>;
 
 export class Session {
   readonly ip: string;

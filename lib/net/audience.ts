@@ -13,8 +13,12 @@ export class SocketAudience implements Audience {
   readonly #slots: number[] = [];
   readonly #places = new Map<Connection, number>();
 
-  constructor(buffer: SendBuffer) {
+  readonly #highWaterBytes: number;
+  queuedCount = 0;
+
+  constructor(buffer: SendBuffer, highWaterBytes: number = Number.POSITIVE_INFINITY) {
     this.#buffer = buffer;
+    this.#highWaterBytes = highWaterBytes;
   }
 
   get size(): number {
@@ -99,6 +103,8 @@ export class SocketAudience implements Audience {
     const { pending, writable, fanout } = buffer;
     const slots = this.#slots;
     const owedMax = Math.min(pendingBytesMax, PENDING_BYTES_MAX - length);
+    const queuedFrom = this.#highWaterBytes - length;
+    let queued = 0;
     let at = first;
     for (let i = from; i < to; i++) {
       const slot = slots[i] as number;
@@ -106,12 +112,14 @@ export class SocketAudience implements Audience {
       if (how === 0) continue;
       const owed = pending[slot] as number;
       if (owed < owedMax && how === WRITABLE) {
+        if (owed >= queuedFrom) queued++;
         pending[slot] = owed + length;
         fanout[at++] = slot;
       } else {
         slow.push(this.#members[i] as SocketConnection);
       }
     }
+    this.queuedCount += queued;
     if (at > first) buffer.commitFanout(first, at - first, start, length);
     return at - first;
   }

@@ -182,8 +182,8 @@ export class EventLoop implements Loop {
     return { untrusted, malformed, late };
   }
 
-  audience(): Audience {
-    return new SocketAudience(this.#buffer);
+  audience(highWaterBytes?: number): Audience {
+    return new SocketAudience(this.#buffer, highWaterBytes);
   }
 
   beforeFlush(task: TickTask): void {

@@ -149,6 +149,8 @@ export interface TcpInfo {
  */
 export interface Audience {
   readonly size: number;
+  /** Members that owed the audience's high mark or more after a write(), over all its writes. */
+  readonly queuedCount: number;
   add(connection: Connection): void;
   remove(connection: Connection): void;
   has(connection: Connection): boolean;
@@ -276,7 +278,8 @@ export interface Loop {
   ): Connection;
   /** One crossing: not for hot paths. */
   proxyCounters(): ProxyCounters;
-  audience(): Audience;
+  /** @param highWaterBytes what queuedCount counts by; default: never */
+  audience(highWaterBytes?: number): Audience;
   /**
    * Runs `task` once before this tick's bytes are flushed: in the same crossing when the loop is
    * delivering, in a crossing of its own otherwise. For work that turns many small sends into one

@@ -30,16 +30,27 @@ export function checkServerOptions(options: ServerOptions): void {
   }
   checkRange('queueBytes', options.queueBytes, 1, QUEUE_BYTES_MAX);
   checkForwardedHeader(options.forwardedHeader);
+  checkRange('queueBytesTotal', options.queueBytesTotal, 0, Number.MAX_SAFE_INTEGER);
   for (const name of DURATIONS) checkRange(name, options[name], 1, DURATION_MS_MAX);
 }
 
-/** @throws SluiceError ERR_ARG_RANGE as above */
-export function checkRouteOptions(
-  route: Pick<WebSocketRoute, 'messageBytesMax' | 'queueBytes' | 'idleTimeoutMs'>,
-): void {
-  checkRange('messageBytesMax', route.messageBytesMax, 1, BYTES_MAX);
+const SLOW_POLICIES: readonly unknown[] = [undefined, 'drop', 'close', 'latest'];
+
+/** @throws SluiceError ERR_ARG_RANGE as above, or for handlers and marks that exclude each other */
+export function checkRouteOptions<Data>(route: WebSocketRoute<Data>): void {
+  const streams = route.stream !== undefined;
+  checkRange('messageBytesMax', route.messageBytesMax, streams ? 0 : 1, BYTES_MAX);
   checkRange('queueBytes', route.queueBytes, 1, QUEUE_BYTES_MAX);
   checkRange('idleTimeoutMs', route.idleTimeoutMs, 0, DURATION_MS_MAX);
+  const highMax = route.queueBytes ?? QUEUE_BYTES_MAX;
+  checkRange('highWaterBytes', route.highWaterBytes, 1, highMax);
+  checkRange('lowWaterBytes', route.lowWaterBytes, 1, route.highWaterBytes ?? highMax);
+  if (!SLOW_POLICIES.includes(route.slow)) {
+    throw new SluiceError('ERR_ARG_RANGE', "slow is 'drop', 'close' or 'latest'.");
+  }
+  if (streams && route.message !== undefined) {
+    throw new SluiceError('ERR_ARG_RANGE', 'A route has a message or a stream handler, not both.');
+  }
 }
 
 /** The bounds of HTTP: the server's where it names them, else the defaults. */

@@ -26,15 +26,17 @@ import {
   listenOptionsOf,
   proxiesOf,
 } from './server-options.ts';
+import { Socket } from './socket.ts';
 import { StaticFiles } from './static-files.ts';
 import type {
+  PublishOptions,
   PublishResult,
   RouteHandler,
-  SendOptions,
   Server,
   ServerListener,
   ServerListenOptions,
   ServerOptions,
+  ServerSocket,
   StaticFilesOptions,
   WebSocketRoute,
 } from './types.ts';
@@ -110,6 +112,7 @@ export class LoopServer implements Server, HttpApplication {
       loop: ground.loop,
       nativeFrames: ground.nativeFrames,
       admission: this.admission,
+      queueBytesTotal: options.queueBytesTotal,
       onError: options.onError ?? raiseUncaught,
       onGone: () => this.#noteGone(),
     });
@@ -152,11 +155,11 @@ export class LoopServer implements Server, HttpApplication {
 
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this {
     checkRouteOptions(route);
-    const resolved = resolveRoute(
-      route,
-      this.#options,
-      this.#ground.highWaterBytes ?? HIGH_WATER_BYTES,
-    );
+    const resolved = resolveRoute(route, {
+      options: this.#options,
+      budget: this.#sockets.budget,
+      highWaterBytes: this.#ground.highWaterBytes ?? HIGH_WATER_BYTES,
+    });
     this.#socketRoutes.add(path, resolved);
     this.#socketPaths.push(path);
     return this;
@@ -164,12 +167,16 @@ export class LoopServer implements Server, HttpApplication {
 
   // ---- topics ------------------------------------------------------------
 
-  publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult {
-    return this.#sockets.topics.publish(topic, data, options);
+  publish(topic: string, data: string | Uint8Array, options?: PublishOptions): PublishResult {
+    return this.#sockets.topics.publish(topic, data, options, Socket.linkOf(options?.except));
   }
 
   publishAll(topic: string, texts: readonly string[]): PublishResult {
     return this.#sockets.topics.publishAll(topic, texts);
+  }
+
+  get sockets(): Iterable<ServerSocket> {
+    return this.#sockets.openSockets();
   }
 
   subscriberCount(topic: string): number {

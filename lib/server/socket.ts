@@ -2,7 +2,14 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../websocket/protocol.ts';
-import type { SendOptions, SendOutcome, ServerRequest, ServerSocket } from './types.ts';
+import type {
+  OutgoingStream,
+  SendOptions,
+  SendOutcome,
+  ServerRequest,
+  ServerSocket,
+  SocketInfo,
+} from './types.ts';
 import type { AcceptedUpgrade, WebSocketConnection } from './websocket-connection.ts';
 
 export class Socket implements ServerSocket {
@@ -27,6 +34,7 @@ export class Socket implements ServerSocket {
   }
 
   send(data: string | Uint8Array, options?: SendOptions): SendOutcome {
+    if (options?.key !== undefined) return this.#sendKeyed(data, options, options.key);
     if (typeof data === 'string') {
       if (options?.binary !== true) return this.#link.sendText(data);
       return this.#link.sendBytes(OPCODE.binary, Buffer.from(data));
@@ -51,6 +59,35 @@ export class Socket implements ServerSocket {
     this.#link.terminate();
   }
 
+  drained(): Promise<boolean> {
+    return this.#link.drained();
+  }
+
+  stream(options: { readonly binary?: boolean } = {}): OutgoingStream {
+    return this.#link.openStream(options.binary === true);
+  }
+
+  get isPaused(): boolean {
+    return this.#link.isPaused;
+  }
+
+  get topics(): readonly string[] {
+    return [...this.#link.topics];
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.#link.topics.has(topic);
+  }
+
+  info(): SocketInfo {
+    return this.#link.info();
+  }
+
+  /** Whom topics leave out; not for handlers. */
+  static linkOf(socket: object | undefined): WebSocketConnection | undefined {
+    return socket instanceof Socket ? socket.#link : undefined;
+  }
+
   pause(): void {
     this.#link.pauseSession();
   }
@@ -65,6 +102,11 @@ export class Socket implements ServerSocket {
 
   unsubscribe(topic: string): boolean {
     return this.#link.unsubscribe(topic);
+  }
+
+  #sendKeyed(data: string | Uint8Array, options: SendOptions, key: string): SendOutcome {
+    const isBinary = options.binary ?? typeof data !== 'string';
+    return this.#link.sendKeyed(isBinary ? OPCODE.binary : OPCODE.text, data, key);
   }
 }
 

@@ -4,25 +4,46 @@
 import type { Audience, Connection, Loop } from '../net/types.ts';
 import { encodeFrame, encodeTextFrames } from '../websocket/frame-encoder.ts';
 import { OPCODE } from '../websocket/protocol.ts';
+import type { QueueBudget } from './queue-budget.ts';
+import type { SocketCounters } from './socket-counters.ts';
 import type { PublishResult, SendOptions } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { RunQueue } from './websocket-context.ts';
 import { TOPIC_LENGTH_MAX, TOPICS_PER_SOCKET_MAX } from './websocket-limits.ts';
+import type { ResolvedRoute } from './websocket-route.ts';
 
-/** The sockets of one topic, apart by their bound of pending bytes: usually all have the same. */
-interface Topic {
-  readonly audiences: Map<number, Audience>;
-  readonly skipped: (connection: Connection) => void;
+/** The sockets of one topic, apart by the bounds of their routes: usually all have the same. */
+type Topic = Map<ResolvedRoute, Audience>;
+
+/** What topics share with the sockets of their server. */
+export interface TopicGround {
+  readonly runs: RunQueue;
+  readonly budget: QueueBudget;
+  readonly counters: SocketCounters;
+}
+
+/** One publish on its way. */
+interface Publish {
+  readonly topic: string;
+  readonly frames: Buffer;
+  readonly key?: string | undefined;
+  readonly except?: WebSocketConnection | undefined;
 }
 
 export class Topics {
   readonly #loop: Pick<Loop, 'audience'>;
-  readonly #runs: RunQueue;
+  readonly #ground: TopicGround;
   readonly #topics = new Map<string, Topic>();
+  /** Whom the fan-out in progress has passed over. */
+  #passedOver: WebSocketConnection[] = [];
+  readonly #passOver = (connection: Connection): void => {
+    const { owner } = connection;
+    if (owner instanceof WebSocketConnection) this.#passedOver.push(owner);
+  };
 
-  constructor(loop: Pick<Loop, 'audience'>, runs: RunQueue) {
+  constructor(loop: Pick<Loop, 'audience'>, ground: TopicGround) {
     this.#loop = loop;
-    this.#runs = runs;
+    this.#ground = ground;
   }
 
   /** @returns false when it is subscribed already, or a bound is reached */
@@ -31,11 +52,15 @@ export class Topics {
     if (topics.has(name) || topics.size >= TOPICS_PER_SOCKET_MAX) return false;
     if (name.length > TOPIC_LENGTH_MAX) return false;
     topics.add(name);
-    const topic = this.#topics.get(name) ?? this.#create(name);
-    let audience = topic.audiences.get(link.queueBytesMax);
+    let topic = this.#topics.get(name);
+    if (topic === undefined) {
+      topic = new Map();
+      this.#topics.set(name, topic);
+    }
+    let audience = topic.get(link.route);
     if (audience === undefined) {
-      audience = this.#loop.audience();
-      topic.audiences.set(link.queueBytesMax, audience);
+      audience = this.#loop.audience(link.route.highWaterBytes);
+      topic.set(link.route, audience);
     }
     audience.add(link.connection);
     return true;
@@ -58,55 +83,81 @@ export class Topics {
   subscriberCount(name: string): number {
     let count = 0;
     const topic = this.#topics.get(name);
-    if (topic !== undefined)
-      for (const audience of topic.audiences.values()) count += audience.size;
+    if (topic !== undefined) for (const audience of topic.values()) count += audience.size;
     return count;
   }
 
-  /** Writes one frame to all subscribers whose pending bytes are below their bound. */
-  publish(name: string, data: string | Uint8Array, options: SendOptions = {}): PublishResult {
+  /**
+   * Writes one frame to all subscribers whose pending bytes are below their bound.
+   * @param except gets nothing and does not count
+   */
+  publish(
+    name: string,
+    data: string | Uint8Array,
+    options: SendOptions = {},
+    except?: WebSocketConnection,
+  ): PublishResult {
     const topic = this.#topics.get(name);
     if (topic === undefined) return NOBODY;
     const isBinary = options.binary ?? typeof data !== 'string';
-    return this.#write(name, topic, encodeFrame(isBinary ? OPCODE.binary : OPCODE.text, data));
+    const frames = encodeFrame(isBinary ? OPCODE.binary : OPCODE.text, data);
+    return this.#write(topic, { topic: name, frames, key: options.key, except });
   }
 
   /** Writes several text frames at once: a subscriber gets all of them, in order, or is skipped. */
   publishAll(name: string, texts: readonly string[]): PublishResult {
     const topic = this.#topics.get(name);
     if (topic === undefined || texts.length === 0) return NOBODY;
-    return this.#write(name, topic, encodeTextFrames(texts));
+    return this.#write(topic, { topic: name, frames: encodeTextFrames(texts) });
   }
 
-  #write(name: string, topic: Topic, frames: Buffer): PublishResult {
+  #write(topic: Topic, publish: Publish): PublishResult {
+    const { runs, counters } = this.#ground;
+    const { except } = publish;
     // What was sent to a subscriber before must arrive before.
-    this.#runs.flushAll();
-    const subscribers = this.subscriberCount(name);
-    let sent = 0;
-    for (const [queueBytesMax, audience] of topic.audiences) {
-      sent += audience.write(frames, queueBytesMax, topic.skipped);
-    }
-    return { subscribers, dropped: subscribers - sent };
+    runs.flushAll();
+    const isExcepted = except?.topics.has(publish.topic) === true;
+    const subscribers = this.subscriberCount(publish.topic) - (isExcepted ? 1 : 0);
+    let taken = 0;
+    for (const [route, audience] of topic) taken += this.#fanOut(route, audience, publish);
+    counters.publishes++;
+    counters.delivered += taken;
+    if (this.#passedOver.length > 0) taken += this.#offer(publish);
+    return { subscribers, dropped: subscribers - taken };
   }
 
-  #create(name: string): Topic {
-    const skipped = (connection: Connection): void => {
-      const { owner } = connection;
-      if (owner instanceof WebSocketConnection) owner.reportDropped(name);
-    };
-    const topic = { audiences: new Map<number, Audience>(), skipped };
-    this.#topics.set(name, topic);
-    return topic;
+  #fanOut(route: ResolvedRoute, audience: Audience, publish: Publish): number {
+    const keepsLatest = publish.key !== undefined && route.slow === 'latest';
+    const bytesMax = keepsLatest ? route.highWaterBytes : route.queueBytesMax;
+    const bound = this.#ground.budget.boundOf(bytesMax);
+    const except = publish.except?.connection;
+    const queuedBefore = audience.queuedCount;
+    const taken = audience.write(publish.frames, bound, this.#passOver, except);
+    this.#ground.counters.queued += audience.queuedCount - queuedBefore;
+    return taken;
+  }
+
+  /** Each that was passed over may still keep the frames. @returns how many did */
+  #offer(publish: Publish): number {
+    const passedOver = this.#passedOver;
+    // A report may publish in its turn.
+    this.#passedOver = [];
+    let kept = 0;
+    for (const link of passedOver) {
+      if (link.takePublished(publish.topic, publish.frames, publish.key)) kept++;
+    }
+    this.#ground.counters.queued += kept;
+    return kept;
   }
 
   #remove(link: WebSocketConnection, name: string): void {
     const topic = this.#topics.get(name);
-    const audience = topic?.audiences.get(link.queueBytesMax);
+    const audience = topic?.get(link.route);
     if (topic === undefined || audience === undefined) return;
     audience.remove(link.connection);
     if (audience.size > 0) return;
-    topic.audiences.delete(link.queueBytesMax);
-    if (topic.audiences.size === 0) this.#topics.delete(name);
+    topic.delete(link.route);
+    if (topic.size === 0) this.#topics.delete(name);
   }
 }
 

@@ -5,7 +5,12 @@ import type { ListenOptions } from '../net/types.ts';
 import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
-import type { PublishResult, SendOptions, WebSocketRoute } from './websocket-types.ts';
+import type {
+  PublishOptions,
+  PublishResult,
+  ServerSocket,
+  WebSocketRoute,
+} from './websocket-types.ts';
 
 export type { ListenOptions } from '../net/types.ts';
 export type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
@@ -45,6 +50,11 @@ export interface ServerOptions extends ServerListenOptions {
   readonly bodyBytesMax?: number;
   readonly messageBytesMax?: number;
   readonly queueBytes?: number;
+  /**
+   * What all sockets together may owe. From half of it on, those that owe more than their fair share
+   * are treated as full. 0, the default: no bound but queueBytes.
+   */
+  readonly queueBytesTotal?: number;
   readonly closeTimeoutMs?: number;
   /** Addresses or CIDR blocks of proxies: what they say about their clients is believed. */
   readonly trustedProxies?: readonly string[];
@@ -78,7 +88,7 @@ export interface Server {
    */
   files(path: string, directory: string, options?: StaticFilesOptions): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
-  publish(topic: string, data: string | Uint8Array, options?: SendOptions): PublishResult;
+  publish(topic: string, data: string | Uint8Array, options?: PublishOptions): PublishResult;
   /**
    * Several text messages in one write, in order: a subscriber gets all of them, or is skipped and
    * its route's `dropped` is called once.
@@ -97,6 +107,8 @@ export interface Server {
   listen(options?: ServerListenOptions): Promise<ServerListener>;
   readonly port: number;
   readonly connectionCount: number;
+  /** The WebSockets that are open or closing; safe to iterate while handlers close some. */
+  readonly sockets: Iterable<ServerSocket>;
   /**
    * Stops accepting, finishes requests, closes WebSockets with `code` (1001), and resolves when
    * the last one is gone or the deadline passed.

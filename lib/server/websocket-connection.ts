@@ -4,11 +4,20 @@
 
 import type { Connection, ConnectionOwner } from '../net/types.ts';
 import { SHORT_TEXT_LENGTH_MAX } from '../websocket/frame-encoder.ts';
+import type { IncomingStream } from '../websocket/incoming-stream.ts';
 import { fitsRun, OutgoingRun } from '../websocket/outgoing-run.ts';
 import { OPCODE } from '../websocket/protocol.ts';
-import { Session, type SessionHandlers, type SessionPort } from '../websocket/session.ts';
+import {
+  Session,
+  type SessionEnding,
+  type SessionHandlers,
+  type SessionPort,
+} from '../websocket/session.ts';
+import type { QueueBudget } from './queue-budget.ts';
 import { Socket } from './socket.ts';
-import type { SendOutcome, ServerRequest } from './types.ts';
+import type { SocketCounters } from './socket-counters.ts';
+import { type FlowPort, SocketFlow } from './socket-flow.ts';
+import type { OutgoingStream, SendOutcome, ServerRequest, SocketInfo } from './types.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import type { ResolvedRoute } from './websocket-route.ts';
 
@@ -23,28 +32,34 @@ export interface AcceptedUpgrade {
   readonly data: unknown;
 }
 
-export class WebSocketConnection implements ConnectionOwner, SessionPort, SessionHandlers {
+export class WebSocketConnection
+  implements ConnectionOwner, SessionPort, SessionHandlers, FlowPort
+{
   readonly connection: Connection;
   readonly socket: Socket;
   /** Names of the topics it is subscribed to; kept by Topics. */
   readonly topics = new Set<string>();
-  readonly #route: ResolvedRoute;
+  readonly route: ResolvedRoute;
+  readonly openedAt = Date.now();
+  messagesReceived = 0;
+  messagesSent = 0;
   readonly #context: WebSocketContext;
   readonly #session: Session;
   readonly #run = new OutgoingRun();
   /** Also the first text of this chunk begins a run, because others are likely to follow it. */
   #joinsTexts = false;
+  /** Pending bytes from which on a send is the flow's to judge. */
+  #careBytes: number;
+  /** Made when something is out of the ordinary. */
+  #flow: SocketFlow | undefined;
 
   constructor(accepted: AcceptedUpgrade, route: ResolvedRoute, context: WebSocketContext) {
     this.connection = accepted.connection;
-    this.#route = route;
+    this.route = route;
+    this.#careBytes = route.careBytes;
     this.#context = context;
     this.#session = new Session(this, this, route.session, context.unmasker);
     this.socket = new Socket(this, accepted);
-  }
-
-  get queueBytesMax(): number {
-    return this.#route.queueBytesMax;
   }
 
   get isOpen(): boolean {
@@ -52,14 +67,15 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   }
 
   get pendingBytes(): number {
-    return this.connection.pendingBytes + this.#run.length;
+    return this.writtenBytes + (this.#flow === undefined ? 0 : this.#flow.heldBytes);
   }
 
   /** The 101 answer is written. */
   open(): void {
     this.#context.connections.add(this);
     this.#session.open();
-    const { handlers } = this.#route;
+    const { handlers, hasOwnMarks, highWaterBytes, lowWaterBytes } = this.route;
+    if (hasOwnMarks) this.connection.setMarks(highWaterBytes, lowWaterBytes);
     if (handlers.open === undefined) return;
     try {
       this.#session.watch(handlers.open(this.socket));
@@ -74,7 +90,11 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
     const run = this.#run;
     const connection = this.connection;
     const pending = connection.pendingBytes + run.length;
-    if (this.#session.state !== 'open' || pending >= this.#route.queueBytesMax) return 'dropped';
+    if (this.#session.state !== 'open' || pending >= this.#careBytes) {
+      const outcome = this.#needFlow().judge(OPCODE.text, text);
+      if (outcome !== undefined) return this.#counted(outcome);
+    }
+    this.messagesSent++;
     if (pending === 0 && !this.#joinsTexts && text.length <= SHORT_TEXT_LENGTH_MAX) {
       if (this.#context.encoder.shortText(connection, text) < 0) return 'dropped';
     } else if (fitsRun(text)) {
@@ -84,15 +104,44 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
       this.flushRun();
       if (this.#context.encoder.text(connection, text) < 0) return 'dropped';
     }
-    return pending + text.length >= this.#route.highWaterBytes ? 'queued' : 'sent';
+    return pending + text.length >= this.route.highWaterBytes ? 'queued' : 'sent';
   }
 
   sendBytes(opcode: number, payload: Uint8Array): SendOutcome {
-    if (!this.isOpen || this.pendingBytes >= this.#route.queueBytesMax) return 'dropped';
+    if (this.#session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
+      const outcome = this.#needFlow().judge(opcode, payload);
+      if (outcome !== undefined) return this.#counted(outcome);
+    }
     this.flushRun();
     const pending = this.#context.encoder.bytes(this.connection, opcode, payload);
     if (pending < 0) return 'dropped';
-    return pending >= this.#route.highWaterBytes ? 'queued' : 'sent';
+    this.messagesSent++;
+    return pending >= this.route.highWaterBytes ? 'queued' : 'sent';
+  }
+
+  /** A message of which a slow peer gets the newest only, if the route says so. */
+  sendKeyed(opcode: number, data: string | Uint8Array, key: string): SendOutcome {
+    if (this.route.slow === 'latest') {
+      const outcome = this.#needFlow().judgeKeyed(opcode, data, key);
+      if (outcome !== undefined) return this.#counted(outcome);
+    }
+    if (typeof data !== 'string') return this.sendBytes(opcode, data);
+    return opcode === OPCODE.text ? this.sendText(data) : this.sendBytes(opcode, Buffer.from(data));
+  }
+
+  openStream(isBinary: boolean): OutgoingStream {
+    return this.#needFlow().openStream(isBinary);
+  }
+
+  drained(): Promise<boolean> {
+    return this.#needFlow().drained();
+  }
+
+  /** A publish has passed over this socket. @returns whether it was accepted nevertheless */
+  takePublished(topic: string, frames: Uint8Array, key: string | undefined): boolean {
+    const isTaken = this.#needFlow().takePublished(frames, key);
+    if (!isTaken) this.#reportDropped(topic);
+    return isTaken;
   }
 
   /** Writes the small texts that wait. */
@@ -104,6 +153,28 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
 
   closeSession(code?: number, reason?: string): void {
     this.#session.close(code, reason);
+  }
+
+  get isPaused(): boolean {
+    return this.#session.isPaused;
+  }
+
+  info(): SocketInfo {
+    const { connection, socket } = this;
+    const { sentBytes, receivedBytes } = connection.readCounters();
+    return {
+      remoteAddress: connection.remoteAddress,
+      remotePort: connection.remotePort,
+      protocol: socket.protocol,
+      bytesReceived: receivedBytes,
+      bytesSent: sentBytes,
+      messagesReceived: this.messagesReceived,
+      messagesSent: this.messagesSent,
+      queueBytes: this.pendingBytes,
+      openedAt: this.openedAt,
+      topicCount: this.topics.size,
+      isPaused: this.isPaused,
+    };
   }
 
   terminate(): void {
@@ -126,9 +197,8 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
     return this.#context.topics.unsubscribe(this, topic);
   }
 
-  /** A publish has skipped this socket. */
-  reportDropped(topic: string): void {
-    const { handlers } = this.#route;
+  #reportDropped(topic: string): void {
+    const { handlers } = this.route;
     if (handlers.dropped === undefined) return;
     try {
       this.#session.watch(handlers.dropped(this.socket, topic));
@@ -151,7 +221,8 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
 
   onDrain(): void {
     this.#session.drained();
-    const { handlers } = this.#route;
+    if (this.#flow?.release() === false) return;
+    const { handlers } = this.route;
     if (this.isOpen && handlers.drain !== undefined) {
       this.#session.watch(handlers.drain(this.socket));
     }
@@ -163,6 +234,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
 
   onClose(): void {
     // First of all: the route's close handler may throw.
+    this.#flow?.end();
     this.#context.forget(this);
     this.#session.gone();
   }
@@ -174,11 +246,12 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   // ---- SessionPort -------------------------------------------------------
 
   get canQueue(): boolean {
-    return this.pendingBytes < this.#route.queueBytesMax;
+    return this.pendingBytes < this.route.queueBytesMax;
   }
 
   sendControl(opcode: number, payload: Uint8Array): void {
     this.flushRun();
+    if (opcode === OPCODE.close) this.#flow?.finish();
     this.#context.encoder.bytes(this.connection, opcode, payload);
     // Nothing may follow a close frame.
     if (opcode === OPCODE.close) this.#context.topics.leaveAll(this);
@@ -197,39 +270,90 @@ export class WebSocketConnection implements ConnectionOwner, SessionPort, Sessio
   }
 
   close(): void {
-    this.#context.topics.leaveAll(this);
+    this.#leave();
     this.flushRun();
     this.connection.close();
   }
 
   reset(): void {
-    this.#context.topics.leaveAll(this);
+    this.#leave();
     this.connection.reset();
+  }
+
+  // ---- FlowPort ----------------------------------------------------------
+
+  get budget(): QueueBudget {
+    return this.#context.budget;
+  }
+
+  get counters(): SocketCounters {
+    return this.#context.counters;
+  }
+
+  get writtenBytes(): number {
+    return this.connection.pendingBytes + this.#run.length;
+  }
+
+  closeFor(code: number, reason: string): void {
+    this.#session.close(code, reason, 'error');
+  }
+
+  setCare(bytes: number): void {
+    this.#careBytes = bytes;
   }
 
   // ---- SessionHandlers ---------------------------------------------------
 
   onText(text: string): unknown {
-    return this.#route.handlers.message?.(this.socket, text, false);
+    this.messagesReceived++;
+    return this.route.handlers.message?.(this.socket, text, false);
   }
 
   onBinary(data: Buffer): unknown {
-    return this.#route.handlers.message?.(this.socket, data, true);
+    this.messagesReceived++;
+    return this.route.handlers.message?.(this.socket, data, true);
+  }
+
+  onStream(chunks: IncomingStream, isBinary: boolean): unknown {
+    this.messagesReceived++;
+    return this.route.handlers.stream?.(this.socket, chunks, isBinary);
   }
 
   onPing(payload: Buffer): unknown {
-    return this.#route.handlers.ping?.(this.socket, payload);
+    this.counters.pingsReceived++;
+    return this.route.handlers.ping?.(this.socket, payload);
   }
 
   onPong(payload: Buffer): unknown {
-    return this.#route.handlers.pong?.(this.socket, payload);
+    this.counters.pongsReceived++;
+    return this.route.handlers.pong?.(this.socket, payload);
   }
 
-  onSessionClose(code: number, reason: string): unknown {
-    return this.#route.handlers.close?.(this.socket, code, reason);
+  onSessionClose(code: number, reason: string, ending: SessionEnding): unknown {
+    this.#context.countGone(this, ending.initiator);
+    const lostBytes = this.#run.length + (this.#flow?.lostBytes ?? 0);
+    const bytesUnsent = this.connection.unsentBytes + lostBytes;
+    return this.route.handlers.close?.(this.socket, code, reason, { ...ending, bytesUnsent });
   }
 
   onError(error: unknown): void {
     this.#context.report(error);
+  }
+
+  // ------------------------------------------------------------------------
+
+  #needFlow(): SocketFlow {
+    this.#flow ??= new SocketFlow(this);
+    return this.#flow;
+  }
+
+  #counted(outcome: SendOutcome): SendOutcome {
+    if (outcome !== 'dropped') this.messagesSent++;
+    return outcome;
+  }
+
+  #leave(): void {
+    this.#context.topics.leaveAll(this);
+    this.#flow?.end();
   }
 }

@@ -3,9 +3,13 @@
 
 import type { Loop, TickTask } from '../net/types.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
+import type { Initiator } from '../websocket/session.ts';
 import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
 import type { Admission } from './admission.ts';
+import { QueueBudget } from './queue-budget.ts';
+import { SocketCounters } from './socket-counters.ts';
 import { Topics } from './topic.ts';
+import type { ServerSocket } from './types.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
 /** Connections whose small texts wait as a run; they are written once before the tick's flush. */
@@ -44,6 +48,8 @@ export interface ContextOptions {
   readonly loop: Loop;
   readonly nativeFrames?: NativeFrames | undefined;
   readonly admission: Admission;
+  /** What all sockets together may owe; 0: no bound but their own. */
+  readonly queueBytesTotal?: number | undefined;
   /** Gets what handlers throw; what it throws itself is raised as uncaught. */
   readonly onError: (error: unknown) => void;
   /** A connection has left `connections`. */
@@ -56,6 +62,8 @@ export class WebSocketContext {
   readonly runs: RunQueue;
   readonly topics: Topics;
   readonly admission: Admission;
+  readonly budget: QueueBudget;
+  readonly counters = new SocketCounters();
   /** Accepted and not yet gone. */
   readonly connections = new Set<WebSocketConnection>();
   /** New handshakes are refused with 503. */
@@ -67,9 +75,15 @@ export class WebSocketContext {
     this.encoder = new FrameEncoder(loop.sendSlab);
     this.unmasker = new Unmasker(options.nativeFrames);
     this.runs = new RunQueue(loop);
-    this.topics = new Topics(loop, this.runs);
     this.admission = options.admission;
+    this.budget = new QueueBudget(loop, options.queueBytesTotal ?? 0);
+    this.topics = new Topics(loop, this);
     this.#options = options;
+  }
+
+  /** A set may lose members while it is iterated; those are passed over. */
+  *openSockets(): Generator<ServerSocket, void> {
+    for (const connection of this.connections) yield connection.socket;
   }
 
   /** Reports a handler's error. Never throws. */
@@ -79,6 +93,16 @@ export class WebSocketContext {
     } catch (second) {
       raiseUncaught(second);
     }
+  }
+
+  /** An opened connection is gone. @param initiator who began its end */
+  countGone(connection: WebSocketConnection, initiator: Initiator): void {
+    const { counters } = this;
+    if (initiator === 'us') counters.closedByUs++;
+    else if (initiator === 'peer') counters.closedByPeer++;
+    else counters.closedByError++;
+    counters.messagesReceived += connection.messagesReceived;
+    counters.messagesSent += connection.messagesSent;
   }
 
   /** The connection is gone: nothing may keep it. */

@@ -13,6 +13,10 @@ export const WEBSOCKET_LIMITS = {
   drainTimeoutMs: 10_000,
 } as const;
 
+/** Frames per socket that wait behind a fragmented message, and keys of which the newest waits. */
+export const HELD_FRAMES_MAX = 4096;
+/** Length of a message's key in UTF-16 units; longer ones are dropped when the peer is slow. */
+export const KEY_LENGTH_MAX = 1024;
 /** Topics that one socket may be subscribed to; subscribe() refuses more. */
 export const TOPICS_PER_SOCKET_MAX = 4096;
 /** Length of a topic's name in UTF-16 units. */

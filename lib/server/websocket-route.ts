@@ -9,11 +9,13 @@ import {
   type Handshake,
   isHeaderSafe,
 } from '../websocket/handshake.ts';
+import { streamOf } from '../websocket/incoming-stream.ts';
 import type { SessionOptions } from '../websocket/session.ts';
 import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
+import type { QueueBudget } from './queue-budget.ts';
 import { RouteAdmission } from './route-admission.ts';
-import type { ServerOptions, UpgradeDecision, WebSocketRoute } from './types.ts';
+import type { ServerOptions, SlowPolicy, UpgradeDecision, WebSocketRoute } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import { WEBSOCKET_LIMITS } from './websocket-limits.ts';
@@ -23,32 +25,65 @@ export interface ResolvedRoute {
   readonly handlers: WebSocketRoute<unknown>;
   readonly session: SessionOptions;
   readonly admission: RouteAdmission;
+  readonly slow: SlowPolicy;
   readonly queueBytesMax: number;
+  readonly highWaterBytes: number;
+  readonly lowWaterBytes: number;
+  /** Pending bytes from which on a send must be judged. */
+  readonly careBytes: number;
+  /** The loop's own marks are others. */
+  readonly hasOwnMarks: boolean;
+}
+
+/** What a route's bounds are settled with. */
+export interface RouteGround {
+  readonly options: ServerOptions;
+  readonly budget: QueueBudget;
+  /** The loop's own high mark. */
   readonly highWaterBytes: number;
 }
 
-/**
- * Fills in the server's options and the defaults. @param highWaterBytes from where on onDrain
- * will follow
- */
+/** Fills in the server's options and the defaults. */
 export function resolveRoute<Data>(
   route: WebSocketRoute<Data>,
-  options: ServerOptions,
-  highWaterBytes: number,
+  ground: RouteGround,
 ): ResolvedRoute {
+  const { options, budget } = ground;
   const queueBytesMax = route.queueBytes ?? options.queueBytes ?? WEBSOCKET_LIMITS.queueBytesMax;
+  // Above the bound the mark would never be reached, and no drain would follow a drop.
+  const highWaterBytes = Math.min(route.highWaterBytes ?? ground.highWaterBytes, queueBytesMax);
+  const lowWaterBytes = route.lowWaterBytes ?? lowMarkOf(highWaterBytes);
   return {
-    handlers: untyped(route),
     admission: new RouteAdmission(route),
-    session: {
-      messageBytesMax:
-        route.messageBytesMax ?? options.messageBytesMax ?? WEBSOCKET_LIMITS.messageBytesMax,
-      idleTimeoutMs: route.idleTimeoutMs ?? WEBSOCKET_LIMITS.idleTimeoutMs,
-      closeTimeoutMs: options.closeTimeoutMs ?? WEBSOCKET_LIMITS.closeTimeoutMs,
-    },
+    handlers: withStreams(untyped(route)),
+    session: sessionOptionsOf(untyped(route), options),
+    slow: route.slow ?? 'drop',
     queueBytesMax,
     highWaterBytes,
+    lowWaterBytes,
+    careBytes: budget.careOf(queueBytesMax),
+    hasOwnMarks:
+      highWaterBytes !== ground.highWaterBytes ||
+      lowWaterBytes !== lowMarkOf(ground.highWaterBytes),
   };
+}
+
+function sessionOptionsOf(route: WebSocketRoute, options: ServerOptions): SessionOptions {
+  const messageBytesMax =
+    route.messageBytesMax ?? options.messageBytesMax ?? WEBSOCKET_LIMITS.messageBytesMax;
+  const streams = route.stream !== undefined;
+  return {
+    messageBytesMax: messageBytesMax === 0 ? Number.POSITIVE_INFINITY : messageBytesMax,
+    idleTimeoutMs: route.idleTimeoutMs ?? WEBSOCKET_LIMITS.idleTimeoutMs,
+    closeTimeoutMs: options.closeTimeoutMs ?? WEBSOCKET_LIMITS.closeTimeoutMs,
+    serial: route.serial === true || streams,
+    streams,
+  };
+}
+
+/** The low mark that belongs to a high one, unless the route names its own. */
+export function lowMarkOf(highWaterBytes: number): number {
+  return Math.max(1, Math.floor(highWaterBytes / 4));
 }
 
 /**
@@ -56,6 +91,14 @@ export function resolveRoute<Data>(
  */
 function untyped<Data>(route: WebSocketRoute<Data>): WebSocketRoute<unknown> {
   return route as unknown as WebSocketRoute<unknown>;
+}
+
+/** With a stream handler, messages that came in one piece are streams of one chunk. */
+function withStreams(route: WebSocketRoute<unknown>): WebSocketRoute<unknown> {
+  if (route.stream === undefined) return route;
+  const message: NonNullable<WebSocketRoute['message']> = (socket, data, isBinary) =>
+    route.stream?.(socket, streamOf(data), isBinary);
+  return Object.assign(Object.create(route) as WebSocketRoute<unknown>, { message });
 }
 
 /** Carries an upgrade out. Never throws. */
@@ -70,6 +113,7 @@ export function upgradeToWebSocket(
     minorVersion: exchange.minorVersion,
     headers: request.headers,
   });
+  context.counters.handshakes++;
   if (!handshake.ok) exchange.refuse(handshake.status, handshake.headers, handshake.message);
   else if (exchange.hasBody) exchange.refuse(400, {}, 'a handshake has no body');
   else if (context.isClosing) exchange.refuse(503, {}, 'going away');
@@ -152,7 +196,9 @@ function carryOut(upgrade: Upgrade, decision: Decision): void {
   const { connection, request } = exchange;
   const accepted = { connection, request, protocol, data: decision?.data };
   const link = new WebSocketConnection(accepted, route, context);
-  if (exchange.accept(head, link)) link.open();
+  if (!exchange.accept(head, link)) return;
+  context.counters.handshakesAccepted++;
+  link.open();
 }
 
 function checkedStatus(status: number): number {

@@ -1,14 +1,37 @@
 // What WebSocket handlers receive and may do (contract.md section 5): the socket, the route, topics.
 
+import type {
+  CloseInfo,
+  OutgoingStream,
+  SendOutcome,
+  SlowPolicy,
+  SocketInfo,
+} from './flow-types.ts';
 import type { ServerRequest } from './http-types.ts';
 
-export type SendOutcome = 'sent' | 'queued' | 'dropped';
+export type {
+  CloseInfo,
+  OutgoingStream,
+  SendOutcome,
+  SlowPolicy,
+  SocketInfo,
+} from './flow-types.ts';
 
 export interface SendOptions {
   /** Default: text for strings, binary for bytes. */
   readonly binary?: boolean;
   /** Reserved for permessage-deflate. */
   readonly compress?: boolean;
+  /**
+   * On a route with `slow: 'latest'`: while the peer is slow, only the newest message of each key
+   * waits. Up to 1024 UTF-16 units.
+   */
+  readonly key?: string;
+}
+
+export interface PublishOptions extends SendOptions {
+  /** This socket gets nothing, for example because the message is its own. */
+  readonly except?: ServerSocket<never>;
 }
 
 export interface ServerSocket<Data = unknown> {
@@ -31,10 +54,27 @@ export interface ServerSocket<Data = unknown> {
   close(code?: number, reason?: string): void;
   /** Drops the connection without a handshake. */
   terminate(): void;
+  /**
+   * Resolves with true once pending bytes are below the low mark, at once if they are, and with
+   * false when the socket is not open any more.
+   */
+  drained(): Promise<boolean>;
+  /**
+   * Begins a message that is sent piece by piece. Until its end other messages wait behind it, up to
+   * queueBytes; pings and pongs pass. @throws ERR_STATE while another one is open
+   */
+  stream(options?: { readonly binary?: boolean }): OutgoingStream;
+  /** No message comes until resume(); the kernel then holds the peer back. */
   pause(): void;
   resume(): void;
+  readonly isPaused: boolean;
+  /** @returns false when it is subscribed already, not open, or a bound is reached */
   subscribe(topic: string): boolean;
   unsubscribe(topic: string): boolean;
+  isSubscribed(topic: string): boolean;
+  /** Names of its topics, a copy. */
+  readonly topics: readonly string[];
+  info(): SocketInfo;
 }
 
 export type UpgradeDecision<Data> =
@@ -59,13 +99,23 @@ export interface WebSocketRoute<Data = unknown> {
   ): UpgradeDecision<Data> | Promise<UpgradeDecision<Data>> | undefined;
   open?(socket: ServerSocket<Data>): unknown;
   message?(socket: ServerSocket<Data>, data: string | Buffer, isBinary: boolean): unknown;
+  /**
+   * In place of `message`: a message is handed over at its first piece. Iterate, or return a promise:
+   * the next message waits for it, and what it leaves unread is discarded. Chunks of text are whole
+   * characters. The iterator throws ERR_CLOSED when the connection ends inside the message.
+   */
+  stream?(
+    socket: ServerSocket<Data>,
+    chunks: AsyncIterable<string | Buffer>,
+    isBinary: boolean,
+  ): unknown;
   /** Pending bytes fell below the low mark. */
   drain?(socket: ServerSocket<Data>): unknown;
   /** A publish skipped this socket because its queue is over queueBytes. */
   dropped?(socket: ServerSocket<Data>, topic: string): unknown;
   ping?(socket: ServerSocket<Data>, payload: Buffer): unknown;
   pong?(socket: ServerSocket<Data>, payload: Buffer): unknown;
-  close?(socket: ServerSocket<Data>, code: number, reason: string): unknown;
+  close?(socket: ServerSocket<Data>, code: number, reason: string, info: CloseInfo): unknown;
   /**
    * Web pages that may open a socket, as browsers send them in Origin ('https://desk.example'); others
    * get 403. Default 'any'. Who sends no Origin is no browser, and admitted.
@@ -84,10 +134,19 @@ export interface WebSocketRoute<Data = unknown> {
    * counted. Kept as a keyed hash only.
    */
   token?(request: ServerRequest): string | undefined;
+  /** Of a message; with `stream`, 0 is no bound. */
   readonly messageBytesMax?: number;
   readonly queueBytes?: number;
+  /** Pending bytes from which on send() says 'queued'. Default 64 KiB, at most queueBytes. */
+  readonly highWaterBytes?: number;
+  /** Pending bytes below which `drain` comes. Default: a quarter of the high mark. */
+  readonly lowWaterBytes?: number;
+  /** Default 'drop'. */
+  readonly slow?: SlowPolicy;
+  /** The next message of a socket waits until the promise of `message` has settled. */
+  readonly serial?: boolean;
   /**
-   * Seconds of silence after which the server pings, and closes when the pong does not come. 0
+   * Milliseconds of silence after which the server pings, and closes when the pong does not come. 0
    * off.
    */
   readonly idleTimeoutMs?: number;

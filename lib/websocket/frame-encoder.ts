@@ -56,6 +56,14 @@ export function writeHeader(target: Buffer, at: number, opcode: number, length: 
   return at + SERVER_HEADER_BYTES_MAX;
 }
 
+/** The header of a frame that may not be the last of its message. */
+export function encodeFragmentHeader(opcode: number, isFinal: boolean, length: number): Buffer {
+  const header = Buffer.allocUnsafe(headerLength(length));
+  writeHeader(header, 0, opcode, length);
+  if (!isFinal) header[0] = opcode;
+  return header;
+}
+
 /** A frame in memory of its own, for bytes that go to many connections. */
 export function encodeFrame(opcode: number, data: string | Uint8Array): Buffer {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;

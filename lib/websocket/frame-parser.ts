@@ -10,6 +10,7 @@ import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
 import { isRunAscii, restoreRun, runFrameEnd, runPayloadAt, scanRun } from './frame-run.ts';
 import { MessageBuffer } from './message-buffer.ts';
+import { MessagePieces, type PieceSink } from './message-pieces.ts';
 import {
   CLOSE_CODE,
   CONTROL_PAYLOAD_BYTES_MAX,
@@ -65,13 +66,18 @@ export class FrameParser {
   /** Opcode of the message in progress: text, binary, or 0 between messages. */
   #messageOpcode = 0;
   #message: MessageBuffer | undefined;
+  readonly #pieces: MessagePieces | undefined;
   #seenHighBits = 0;
 
-  /** @param messageBytesMax longest message in bytes; a longer one is refused from its header on */
-  constructor(sink: FrameSink, messageBytesMax: number, unmasker: Unmasker) {
+  /**
+   * @param messageBytesMax longest message in bytes; a longer one is refused from its header on
+   * @param pieces gets the messages that are cut or fragmented, while they arrive
+   */
+  constructor(sink: FrameSink, messageBytesMax: number, unmasker: Unmasker, pieces?: PieceSink) {
     this.#sink = sink;
     this.#messageBytesMax = messageBytesMax;
     this.#unmasker = unmasker;
+    this.#pieces = pieces === undefined ? undefined : new MessagePieces(pieces);
   }
 
   /** Ends push() after the message that is being delivered; resume() undoes it. */
@@ -199,7 +205,7 @@ export class FrameParser {
     const header = this.#header;
     if (payloadAt === HEADER_WRONG) return this.#fail(header.violation ?? VIOLATIONS.opcode);
     if (header.isControl) return true;
-    const collected = this.#message?.length ?? 0;
+    const collected = (this.#message ?? this.#pieces)?.length ?? 0;
     if (collected + header.length > this.#messageBytesMax) return this.#fail(VIOLATIONS.tooBig);
     if (header.opcode !== OPCODE.continuation) this.#messageOpcode = header.opcode;
     if (header.length > POOLED_BYTES_MAX) this.#unmasker.expectLarge();
@@ -249,6 +255,10 @@ export class FrameParser {
     if (this.#messageOpcode === OPCODE.text && needsCheck && !utf8.push(bytes, start, end)) {
       return this.#fail(VIOLATIONS.utf8);
     }
+    if (this.#pieces !== undefined) {
+      this.#pieces.push(bytes, start, end, this.#messageOpcode === OPCODE.binary, !needsCheck);
+      return !this.#isEnded;
+    }
     this.#seenHighBits |= high;
     this.#message ??= new MessageBuffer();
     const message = this.#message;
@@ -263,6 +273,11 @@ export class FrameParser {
     const isText = this.#messageOpcode === OPCODE.text;
     const isAscii = this.#seenHighBits === 0;
     this.#messageOpcode = 0;
+    if (this.#pieces !== undefined) {
+      if (isText && !this.#utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+      else this.#pieces.finish();
+      return;
+    }
     this.#seenHighBits = 0;
     const payload = this.#message?.take() ?? Buffer.alloc(0);
     this.#message = undefined;

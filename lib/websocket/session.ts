@@ -14,6 +14,8 @@
 import { SluiceError } from '../base/errors.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
 import { FrameParser, type FrameSink } from './frame-parser.ts';
+import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
+import type { IncomingStream } from './incoming-stream.ts';
 import {
   CLOSE_CODE,
   CLOSE_REASON_BYTES_MAX,
@@ -21,56 +23,32 @@ import {
   OPCODE,
   type Violation,
 } from './protocol.ts';
+import type {
+  Initiator,
+  SessionHandlers,
+  SessionOptions,
+  SessionPort,
+  SessionState,
+} from './session-types.ts';
+import { isThenable, type StreamHost, StreamReader } from './stream-reader.ts';
 import type { Unmasker } from './unmask.ts';
 
-export type SessionState = 'connecting' | 'open' | 'closing' | 'closed';
-
-/** What the session needs of its connection. */
-export interface SessionPort {
-  /** Writes a control frame, after everything that was sent before. */
-  sendControl(opcode: number, payload: Uint8Array): void;
-  /**
-   * Whether a pong may still be queued; a peer that pings and does not read gets no more of them.
-   */
-  readonly canQueue: boolean;
-  /** Bytes that the kernel has not taken yet. */
-  readonly pendingBytes: number;
-  setDeadline(ms: number): void;
-  pause(): void;
-  resume(): void;
-  /** Sends what is pending, FIN, discards input for a bounded while, then closes. */
-  close(): void;
-  /** Drops everything at once. */
-  reset(): void;
-}
-
-/** Whoever uses the session. Results that are promises are watched: a rejection is like a throw. */
-export interface SessionHandlers {
-  onText(text: string): unknown;
-  onBinary(data: Buffer): unknown;
-  onPing(payload: Buffer): unknown;
-  onPong(payload: Buffer): unknown;
-  /**
-   * Last call, exactly once. @param code of the peer's close frame; 1005 without one in it; 1006
-   * without a frame; else why we failed it
-   */
-  onSessionClose(code: number, reason: string): unknown;
-  /** A handler threw or rejected. The connection is closed with 1011 by then. Must not throw. */
-  onError(error: unknown): void;
-}
-
-export interface SessionOptions {
-  readonly messageBytesMax: number;
-  /** Silence after which a ping goes out, and again until the connection is dropped. 0 off. */
-  readonly idleTimeoutMs: number;
-  /** How long the peer's close frame is waited for. */
-  readonly closeTimeoutMs: number;
-}
+export type {
+  Initiator,
+  SessionEnding,
+  SessionHandlers,
+  SessionOptions,
+  SessionPort,
+  SessionState,
+} from './session-types.ts';
 
 /** The idle time is looked at in this many steps: no timer is touched when data comes. */
 const IDLE_STEPS = 2;
 
-export class Session implements FrameSink {
+/** With `serial`: looks at the idle time that a handler's promise may take, twice that of a peer. */
+const PROMISE_STEPS_MAX = 4 * IDLE_STEPS;
+
+export class Session implements FrameSink, GateKeeper, StreamHost {
   readonly #port: SessionPort;
   readonly #handlers: SessionHandlers;
   readonly #options: SessionOptions;
@@ -82,10 +60,14 @@ export class Session implements FrameSink {
   #silentSteps = 0;
   /** The port's pending bytes at the last look. */
   #pendingSeen = 0;
-  #isPaused = false;
-  #isReplaying = false;
-  /** What of the last chunk came behind the message whose handler called pause(). */
-  #stash: Buffer | undefined;
+  /** Made when something first holds messages back. */
+  #gate: InboundGate | undefined;
+  #promiseSteps = 0;
+  /** Only with `streams`. */
+  readonly #streams: StreamReader | undefined;
+  #initiator: Initiator | undefined;
+  #hasSentClose = false;
+  #hasHeardClose = false;
 
   constructor(
     port: SessionPort,
@@ -96,7 +78,8 @@ export class Session implements FrameSink {
     this.#port = port;
     this.#handlers = handlers;
     this.#options = options;
-    this.#parser = new FrameParser(this, options.messageBytesMax, unmasker);
+    this.#streams = options.streams === true ? new StreamReader(this) : undefined;
+    this.#parser = new FrameParser(this, options.messageBytesMax, unmasker, this.#streams);
   }
 
   get state(): SessionState {
@@ -114,46 +97,44 @@ export class Session implements FrameSink {
 
   /**
    * Starts the closing handshake; does nothing unless the session is open.
+   * @param initiator 'error' when it is closed for a fault
    * @throws SluiceError ERR_ARG_RANGE for a code or a reason that may not be sent, in every state
    */
-  close(code: number = CLOSE_CODE.normal, reason = ''): void {
+  close(code: number = CLOSE_CODE.normal, reason = '', initiator: Initiator = 'us'): void {
     if (!isSendableCloseCode(code)) throw new SluiceError('ERR_ARG_RANGE', `close code ${code}`);
     if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', 'close reason above 123 bytes of UTF-8');
     }
     if (this.#state !== 'open') return;
+    this.#initiator = initiator;
     this.#sendClose(code, reason);
     this.#port.setDeadline(this.#options.closeTimeoutMs);
     // The peer's close frame must be read.
-    this.resume();
+    this.#gate?.open(HOLD.application | HOLD.promise | HOLD.stream);
   }
 
   /** Drops the connection without a handshake. */
   terminate(): void {
     if (this.#state === 'closed') return;
+    this.#initiator ??= 'us';
     this.#state = 'closing';
     this.#parser.end();
+    this.#streams?.cut();
     this.#port.reset();
   }
 
   /** No message is delivered from now on, also none of the chunk in hand. */
   pause(): void {
-    if (this.#isPaused || this.#state !== 'open') return;
-    this.#isPaused = true;
-    this.#parser.stop();
-    this.#port.pause();
+    this.#shut(HOLD.application);
   }
 
   /** Messages are delivered again, never inside this call. */
   resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#parser.resume();
-    if (this.#stash === undefined) this.#port.resume();
-    else if (!this.#isReplaying) {
-      this.#isReplaying = true;
-      queueMicrotask(() => this.#replay());
-    }
+    this.#gate?.open(HOLD.application);
+  }
+
+  get isPaused(): boolean {
+    return this.#gate?.has(HOLD.application) === true;
   }
 
   // ---- the connection's side ---------------------------------------------
@@ -161,18 +142,20 @@ export class Session implements FrameSink {
   /** Bytes of the peer, borrowed. Throws what a handler throws; the caller then calls fail(). */
   receive(bytes: Buffer, start: number, end: number): void {
     this.#isActive = true;
-    const wasPaused = this.#isPaused;
+    const wasShut = this.#gate !== undefined && this.#gate.isShut;
     const at = this.#parser.push(bytes, start, end);
     if (at === end) return;
-    this.#keep(bytes.subarray(at, end));
+    this.#gate?.keep(bytes.subarray(at, end));
     // Who had the connection before may have resumed it.
-    if (wasPaused) this.#port.pause();
+    if (wasShut) this.#port.pause();
   }
 
   /** The peer sent FIN. Without a close frame before it that is an abnormal end. */
   peerEnded(): void {
     if (this.#state === 'closed') return;
+    this.#initiator ??= 'peer';
     this.#state = 'closing';
+    this.#streams?.cut();
     this.#port.close();
   }
 
@@ -193,10 +176,12 @@ export class Session implements FrameSink {
     if (before === 'closed') return;
     this.#state = 'closed';
     this.#parser.end();
-    this.#stash = undefined;
-    if (before !== 'connecting') {
-      this.watch(this.#handlers.onSessionClose(this.#closeCode, this.#closeReason));
-    }
+    this.#gate?.clear();
+    this.#streams?.cut();
+    if (before === 'connecting') return;
+    const wasClean = this.#hasSentClose && this.#hasHeardClose;
+    const ending = { wasClean, initiator: this.#initiator ?? 'peer' };
+    this.watch(this.#handlers.onSessionClose(this.#closeCode, this.#closeReason, ending));
   }
 
   /** A handler threw: the error is reported, and an open session fails with 1011. */
@@ -215,13 +200,13 @@ export class Session implements FrameSink {
   onText(text: string): void {
     if (this.#state !== 'open') return;
     const result = this.#handlers.onText(text);
-    if (result !== undefined) this.watch(result);
+    if (result !== undefined) this.#settle(result);
   }
 
   onBinary(data: Buffer): void {
     if (this.#state !== 'open') return;
     const result = this.#handlers.onBinary(data);
-    if (result !== undefined) this.watch(result);
+    if (result !== undefined) this.#settle(result);
   }
 
   onPing(payload: Buffer): void {
@@ -237,12 +222,64 @@ export class Session implements FrameSink {
   onCloseFrame(code: number, reason: string): void {
     this.#closeCode = code;
     this.#closeReason = reason;
+    this.#hasHeardClose = true;
+    this.#initiator ??= 'peer';
     if (this.#state === 'open') this.#sendClose(code, '');
     this.#port.close();
   }
 
   onViolation(violation: Violation): void {
     this.#failWith(violation.closeCode, violation.message);
+  }
+
+  // ---- StreamHost --------------------------------------------------------
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  beginStream(chunks: IncomingStream, isBinary: boolean): unknown {
+    return this.#handlers.onStream?.(chunks, isBinary);
+  }
+
+  holdStream(isHeld: boolean): void {
+    if (isHeld) this.#shut(HOLD.stream);
+    else this.#gate?.open(HOLD.stream);
+  }
+
+  waitFor(promise: PromiseLike<unknown>): void {
+    this.#promiseSteps = 0;
+    this.#shut(HOLD.promise);
+    const settled = (): void => this.#gate?.open(HOLD.promise);
+    promise.then(settled, (error: unknown) => this.fail(error));
+  }
+
+  // ---- GateKeeper --------------------------------------------------------
+
+  stopParsing(): void {
+    this.#parser.stop();
+  }
+
+  resumeParsing(): void {
+    this.#parser.resume();
+  }
+
+  pausePort(): void {
+    this.#port.pause();
+  }
+
+  resumePort(): void {
+    this.#port.resume();
+  }
+
+  replay(bytes: Buffer): number {
+    this.#isActive = true;
+    try {
+      return this.#parser.push(bytes, 0, bytes.length);
+    } catch (error) {
+      this.fail(error);
+      return bytes.length;
+    }
   }
 
   // ------------------------------------------------------------------------
@@ -253,8 +290,10 @@ export class Session implements FrameSink {
   #failWith(code: number, reason: string): void {
     const before = this.#state;
     if (before === 'closed') return;
+    this.#initiator ??= 'error';
     this.#parser.end();
-    this.#stash = undefined;
+    this.#gate?.clear();
+    this.#streams?.cut();
     if (before === 'open') {
       this.#closeCode = code;
       this.#closeReason = reason;
@@ -265,24 +304,22 @@ export class Session implements FrameSink {
 
   #sendClose(code: number, reason: string): void {
     this.#state = 'closing';
+    this.#hasSentClose = true;
+    this.#streams?.cut();
     this.#port.sendControl(OPCODE.close, encodeClosePayload(code, reason));
   }
 
-  #keep(rest: Buffer): void {
-    this.#stash = Buffer.concat(this.#stash === undefined ? [rest] : [this.#stash, rest]);
+  #shut(reason: number): void {
+    if (this.#state !== 'open') return;
+    this.#gate ??= new InboundGate(this);
+    this.#gate.shut(reason);
   }
 
-  #replay(): void {
-    this.#isReplaying = false;
-    const stash = this.#stash;
-    if (this.#isPaused || this.#state === 'closed') return;
-    this.#stash = undefined;
-    try {
-      if (stash !== undefined) this.receive(stash, 0, stash.length);
-    } catch (error) {
-      this.fail(error);
-    }
-    if (!this.#isPaused) this.#port.resume();
+  /** What a message handler has returned. */
+  #settle(result: unknown): void {
+    if (!isThenable(result)) return;
+    if (this.#options.serial === true) this.waitFor(result);
+    else this.watch(result);
   }
 
   #armIdle(): void {
@@ -296,12 +333,17 @@ export class Session implements FrameSink {
     // A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take.
     const isTaking = pending < this.#pendingSeen;
     // While reading is paused nothing can be heard, so silence means nothing.
-    if (this.#isActive || isTaking || this.#isPaused) this.#silentSteps = 0;
+    if (this.#isActive || isTaking || this.#gate?.isShut === true) this.#silentSteps = 0;
     else this.#silentSteps++;
     this.#isActive = false;
     this.#pendingSeen = pending;
     if (this.#silentSteps >= 2 * IDLE_STEPS) {
+      this.#initiator = 'error';
       this.terminate();
+      return;
+    }
+    if (this.#gate?.has(HOLD.promise) === true && ++this.#promiseSteps >= PROMISE_STEPS_MAX) {
+      this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
       return;
     }
     if (this.#silentSteps === IDLE_STEPS) this.#port.sendControl(OPCODE.ping, NO_BYTES);
@@ -310,11 +352,3 @@ export class Session implements FrameSink {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { readonly then?: unknown }).then === 'function'
-  );
-}

@@ -37,9 +37,9 @@ beforeEach(async () => {
     drain: (socket) => route.drain?.(socket),
     ping: (socket, payload) => route.ping?.(socket, payload),
     pong: (socket, payload) => route.pong?.(socket, payload),
-    close(socket, code, reason) {
+    close(socket, code, reason, info) {
       closes.push(`${code} ${reason}`.trimEnd());
-      return route.close?.(socket, code, reason);
+      return route.close?.(socket, code, reason, info);
     },
   });
   const { port } = await server.listen();

@@ -297,6 +297,12 @@ export class MemoryConnection implements Connection {
 
 class MemoryAudience implements Audience {
   readonly #members = new Set<Connection>();
+  readonly #highWaterBytes: number;
+  queuedCount = 0;
+
+  constructor(highWaterBytes: number) {
+    this.#highWaterBytes = highWaterBytes;
+  }
 
   get size(): number {
     return this.#members.size;
@@ -324,8 +330,13 @@ class MemoryAudience implements Audience {
     for (const member of [...this.#members]) {
       if (member === except) continue;
       const isHeld = member instanceof MemoryConnection && member.isHeld;
-      if (!isHeld && member.pendingBytes < pendingBytesMax && member.write(bytes) >= 0) sent++;
-      else skipped?.(member);
+      const isTaken = !isHeld && member.pendingBytes < pendingBytesMax && member.write(bytes) >= 0;
+      if (!isTaken) {
+        skipped?.(member);
+        continue;
+      }
+      sent++;
+      if (member.pendingBytes >= this.#highWaterBytes) this.queuedCount++;
     }
     return sent;
   }
@@ -395,8 +406,8 @@ export class MemoryLoop implements Loop {
     return { untrusted: 0, malformed: 0, late: 0 };
   }
 
-  audience(): Audience {
-    return new MemoryAudience();
+  audience(highWaterBytes = Number.POSITIVE_INFINITY): Audience {
+    return new MemoryAudience(highWaterBytes);
   }
 
   beforeFlush(task: TickTask): void {

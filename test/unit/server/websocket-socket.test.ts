@@ -30,7 +30,7 @@ beforeEach(async () => {
     message: (socket, data, isBinary) => route.message?.(socket, data, isBinary),
     drain: (socket) => route.drain?.(socket),
     dropped: (socket, topic) => route.dropped?.(socket, topic),
-    close: (socket, code, reason) => route.close?.(socket, code, reason),
+    close: (socket, code, reason, info) => route.close?.(socket, code, reason, info),
   });
   await server.listen();
 });
