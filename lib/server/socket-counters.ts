@@ -8,9 +8,8 @@ export class SocketCounters {
   closedByUs = 0;
   closedByPeer = 0;
   closedByError = 0;
-  /** Of connections that are gone. */
+  /** Both of connections that are gone. */
   messagesReceived = 0;
-  /** Likewise, and fragmented messages of all. */
   messagesSent = 0;
   pingsReceived = 0;
   pongsReceived = 0;

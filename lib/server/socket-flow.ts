@@ -24,6 +24,7 @@ export interface FlowPort {
   readonly route: ResolvedRoute;
   readonly budget: QueueBudget;
   readonly counters: SocketCounters;
+  messagesSent: number;
   /** Pending bytes without what the flow holds. */
   readonly writtenBytes: number;
   /** Writes what the hot path has collected. */
@@ -151,7 +152,7 @@ export class SocketFlow implements FragmentPort {
   // ---- FragmentPort ------------------------------------------------------
 
   sendFragment(opcode: number, isFinal: boolean, payload: Uint8Array): SendOutcome {
-    const { connection, route, counters } = this.#port;
+    const { connection, route } = this.#port;
     const { length } = payload;
     if (!this.#port.isOpen || length > SEND_BYTES_MAX) return 'dropped';
     // What waits behind this message must not keep it from its end.
@@ -161,7 +162,7 @@ export class SocketFlow implements FragmentPort {
     let pending = connection.write(encodeFragmentHeader(opcode, isFinal, length));
     if (pending >= 0 && length > 0) pending = connection.write(payload);
     if (pending < 0) return 'dropped';
-    if (isFinal) counters.messagesSent++;
+    if (isFinal) this.#port.messagesSent++;
     return pending >= route.highWaterBytes ? 'queued' : 'sent';
   }
 

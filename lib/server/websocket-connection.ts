@@ -115,7 +115,7 @@ export class WebSocketConnection
     this.flushRun();
     const pending = this.#context.encoder.bytes(this.connection, opcode, payload);
     if (pending < 0) return 'dropped';
-    this.messagesSent++;
+    if (opcode < OPCODE.close) this.messagesSent++;
     return pending >= this.route.highWaterBytes ? 'queued' : 'sent';
   }
 
