@@ -56,7 +56,9 @@ const memory = join(root, 'bench', 'results.json');
 const quick = process.argv.includes('--quick');
 const only = values('only')[0]?.split(',');
 const wants = (name) => only === undefined || only.includes(name);
-const options = quick ? { starts: 1, pairs: 4, sliceMs: 300 } : { starts: 5, pairs: 20, sliceMs: 500 };
+const options = quick
+  ? { starts: 1, pairs: 4, sliceMs: 300 }
+  : { starts: 5, pairs: 20, sliceMs: 500 };
 
 build();
 buildPrograms();
@@ -66,7 +68,8 @@ for (const name of Object.keys(TABLES)) {
   if (wants(name)) measured.push(await measureTable(name, all, options));
 }
 if (wants('latency')) measured.push(await latencyTable(all, quick ? { rounds: 1, ms: 500 } : {}));
-if (wants('memory')) measured.push(await memoryTable(all, quick ? { starts: 1, restMs: 1000 } : {}));
+if (wants('memory'))
+  measured.push(await memoryTable(all, quick ? { starts: 1, restMs: 1000 } : {}));
 if (wants('relay')) measured.push(...(await relayTables({ ...options, sliceMs: 1000 })));
 if (!quick) {
   const before = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : [];
