@@ -57,6 +57,8 @@ export class HeadScanner {
   /** Bytes scanned; after 'done' the length of the head. */
   length = 0;
   fault: HttpFault | undefined;
+  /** A Host that was found valid: that of the next request is usually the same. */
+  knownHost: string | undefined;
 
   readonly #limits: HttpHeadLimits;
   #state: number = State.start;
@@ -109,7 +111,7 @@ export class HeadScanner {
       case State.target:
         return this.#scanTarget(bytes, base, at, limit);
       case State.version:
-        return this.#scanVersion(bytes, base, at);
+        return this.#scanVersion(bytes, base, at, limit);
       case State.lineCr:
         return this.#expect(bytes, at, CR, State.lineLf, HTTP_FAULTS.versionSyntax);
       default:
@@ -174,8 +176,13 @@ export class HeadScanner {
     return at + 1;
   }
 
-  /** "HTTP/" DIGIT "." DIGIT, one byte per step. */
-  #scanVersion(bytes: Uint8Array, base: number, at: number): number {
+  /** "HTTP/" DIGIT "." DIGIT: at once when it is what nearly everybody sends, else one byte per step. */
+  #scanVersion(bytes: Uint8Array, base: number, at: number, limit: number): number {
+    if (at - base === this.targetEnd + 1 && at + VERSION_BYTES <= limit && isHttp11(bytes, at)) {
+      this.minorVersion = 1;
+      this.#state = State.lineCr;
+      return at + VERSION_BYTES;
+    }
     const index = at - base - this.targetEnd - 1;
     const byte = bytes[at] ?? 0;
     const isDigit = byte >= DIGIT_0 && byte <= DIGIT_9;
@@ -265,6 +272,13 @@ export class HeadScanner {
     this.fault = fault;
     return REFUSED;
   }
+}
+
+function isHttp11(bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < VERSION_PREFIX.length; i++) {
+    if (bytes[at + i] !== VERSION_PREFIX[i]) return false;
+  }
+  return bytes[at + 5] === DIGIT_0 + 1 && bytes[at + 6] === DOT && bytes[at + 7] === DIGIT_0 + 1;
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -9,8 +9,14 @@ import { CONTENT_LENGTH_DIGITS_MAX } from './limits.ts';
 
 /** Connection options that are looked at; a longer list is refused. */
 const CONNECTION_OPTIONS_MAX = 16;
+const NO_OPTIONS: readonly string[] = [];
 const ABSOLUTE_FORM = /^https?:\/\/([^/?]*)(.*)$/i;
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
+
+/** Every Buffer has it; `toString` looks its encoding up first. */
+interface Latin1Buffer extends Buffer {
+  latin1Slice(start: number, end: number): string;
+}
 
 export interface RequestHead {
   readonly method: string;
@@ -33,6 +39,7 @@ export interface RequestHead {
 /** What the fields say, collected in one pass. */
 interface FieldFacts {
   host: string | undefined;
+  isHostBad: boolean;
   contentLength: string | undefined;
   transferEncoding: string | undefined;
   connection: string | undefined;
@@ -50,20 +57,29 @@ export function readHead(
   bytes: Buffer,
   base: number,
 ): RequestHead | HttpFault {
-  const text = bytes.toString('latin1', base, base + scanner.length);
+  const text = (bytes as Latin1Buffer).latin1Slice(base, base + scanner.length);
   const method = methodOf(text, scanner);
   const target = text.substring(scanner.methodEnd + 1, scanner.targetEnd);
   const fields = readFields(scanner, bytes, base, text);
   const facts: FieldFacts = {
     host: undefined,
+    isHostBad: false,
     contentLength: undefined,
     transferEncoding: undefined,
     connection: undefined,
     expect: undefined,
     upgrade: undefined,
   };
-  const fault = collectFacts(fields, facts) ?? findFramingTab(scanner, bytes, base, fields);
+  const fault = collectFacts(fields, facts);
   if (fault !== undefined) return fault;
+  if (facts.contentLength !== undefined || facts.transferEncoding !== undefined) {
+    const tab = findFramingTab(scanner, bytes, base, fields);
+    if (tab !== undefined) return tab;
+  }
+  if (facts.host !== undefined && facts.host !== scanner.knownHost) {
+    if (!isAuthority(facts.host)) facts.isHostBad = true;
+    else scanner.knownHost = facts.host;
+  }
   return interpret(method, target, scanner.minorVersion, fields, facts);
 }
 
@@ -157,7 +173,7 @@ function interpret(
 ): RequestHead | HttpFault {
   const contentLength = bodyLengthOf(facts, minorVersion);
   if (typeof contentLength !== 'number') return contentLength;
-  const resource = resourceOf(method, target, minorVersion, facts.host);
+  const resource = resourceOf(method, target, minorVersion, facts);
   if (typeof resource !== 'string') return resource;
   const options = connectionOptions(facts.connection);
   if (options === undefined) return HTTP_FAULTS.connection;
@@ -202,13 +218,11 @@ function resourceOf(
   method: string,
   target: string,
   minorVersion: number,
-  host: string | undefined,
+  facts: FieldFacts,
 ): string | HttpFault {
-  if (host === undefined) {
-    if (minorVersion === 1) return HTTP_FAULTS.hostMissing;
-  } else if (!isAuthority(host)) {
-    return HTTP_FAULTS.host;
-  }
+  const { host } = facts;
+  if (facts.isHostBad) return HTTP_FAULTS.host;
+  if (host === undefined && minorVersion === 1) return HTTP_FAULTS.hostMissing;
   if (method === 'CONNECT') return HTTP_FAULTS.connectMethod;
   if (target.charCodeAt(0) === 0x2f) return target;
   if (target === '*') return method === 'OPTIONS' ? target : HTTP_FAULTS.target;
@@ -222,7 +236,7 @@ function resourceOf(
 }
 
 function connectionOptions(value: string | undefined): readonly string[] | undefined {
-  if (value === undefined) return [];
+  if (value === undefined) return NO_OPTIONS;
   const options = value.toLowerCase().split(',', CONNECTION_OPTIONS_MAX + 1);
   if (options.length > CONNECTION_OPTIONS_MAX) return undefined;
   return options.length === 1 ? options : options.map((option) => option.trim());

@@ -11,23 +11,43 @@ const STATUS_MIN = 200;
 const STATUS_MAX = 599;
 const MS_PER_SECOND = 1000;
 
-/** The Date field's text, made once per second (RFC 9110 6.6.1). */
+/** The Date field, made once per second (RFC 9110 6.6.1), and what most heads begin with. */
 export class DateSource {
   readonly #clock: { now(): number };
   #second = Number.NaN;
   #text = '';
+  #field = '';
+  #okStart = '';
 
   constructor(clock: { now(): number }) {
     this.#clock = clock;
   }
 
+  /** The date alone. */
   get text(): string {
-    const second = Math.floor(this.#clock.now() / MS_PER_SECOND);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#text = new Date(second * MS_PER_SECOND).toUTCString();
-    }
+    this.#update();
     return this.#text;
+  }
+
+  /** The field with its line end. */
+  get field(): string {
+    this.#update();
+    return this.#field;
+  }
+
+  /** The status line of 200 and the field. */
+  get okStart(): string {
+    this.#update();
+    return this.#okStart;
+  }
+
+  #update(): void {
+    const second = Math.floor(this.#clock.now() / MS_PER_SECOND);
+    if (second === this.#second) return;
+    this.#second = second;
+    this.#text = new Date(second * MS_PER_SECOND).toUTCString();
+    this.#field = `Date: ${this.#text}\r\n`;
+    this.#okStart = statusLine(200) + this.#field;
   }
 }
 

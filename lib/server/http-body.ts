@@ -53,7 +53,7 @@ export class RequestBody {
   #grownLength = 0;
   #whole: WholeCallback | undefined;
   #failed: ((error: Error) => void) | undefined;
-  #queue: Buffer[] = [];
+  #queue: Buffer[] | undefined;
   #queueBytes = 0;
   #step: StreamStep | undefined;
   #isPaused = false;
@@ -197,7 +197,7 @@ export class RequestBody {
   #tellReader(error: Error): void {
     this.#grown = EMPTY;
     this.#grownLength = 0;
-    this.#queue = [];
+    this.#queue = undefined;
     this.#queueBytes = 0;
     this.#whole = undefined;
     const failed = this.#failed;
@@ -238,6 +238,7 @@ export class RequestBody {
   }
 
   #enqueue(chunk: Buffer): void {
+    this.#queue ??= [];
     this.#queue.push(chunk);
     this.#queueBytes += chunk.length;
   }
@@ -256,7 +257,7 @@ export class RequestBody {
   #serveStep(): void {
     const step = this.#step;
     if (step === undefined) return;
-    const chunk = this.#queue.shift();
+    const chunk = this.#queue?.shift();
     if (chunk !== undefined) {
       this.#step = undefined;
       this.#queueBytes -= chunk.length;
@@ -271,7 +272,7 @@ export class RequestBody {
   }
 
   #stopStream(): void {
-    this.#queue = [];
+    this.#queue = undefined;
     this.#queueBytes = 0;
     this.#mode = 'discard';
     this.#setPaused(false);

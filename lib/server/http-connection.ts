@@ -125,8 +125,8 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
 
   // ---- ExchangeHost ------------------------------------------------------
 
-  get date(): string {
-    return this.#date.text;
+  get date(): DateSource {
+    return this.#date;
   }
 
   get isLasting(): boolean {
@@ -159,7 +159,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
   }
 
   refuse(fault: HttpFault): void {
-    this.connection.writeLatin1(faultResponse(fault, this.date));
+    this.connection.writeLatin1(faultResponse(fault, this.#date.text));
     this.close();
   }
 
@@ -261,7 +261,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
       this.#deadline.endExchange();
       this.#application.forwardedGate?.ended(this.connection);
       if (exchange.mustClose) this.close();
-    } else if (!exchange.body.hasReader) {
+    } else if (exchange.hasBody && !exchange.body.hasReader) {
       exchange.body.discard();
       const isTooMuch = exchange.body.discardedBytes > DISCARDED_BYTES_MAX;
       if (exchange.mustClose || isTooMuch) this.close();

@@ -4,7 +4,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { HTTP_FAULTS, type HttpFault } from '../http/faults.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { CONTINUE_HEAD } from '../http/response-head.ts';
+import { CONTINUE_HEAD, type DateSource } from '../http/response-head.ts';
 import type { Connection } from '../net/types.ts';
 import type { HttpApplication } from './http-application.ts';
 import { type BodyHost, DISCARDED_BYTES_MAX, RequestBody } from './http-body.ts';
@@ -15,7 +15,7 @@ import type { RouteHandler } from './types.ts';
 /** What an exchange needs from its connection. */
 export interface ExchangeHost {
   readonly connection: Connection;
-  readonly date: string;
+  readonly date: DateSource;
   /** False when the connection closes after this exchange, whatever its client wants. */
   readonly isLasting: boolean;
   /** Body bytes of the current request that were not read yet; -1 when nobody knows. */
@@ -37,7 +37,6 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   readonly head: RequestHead;
   readonly request: HttpRequest;
   readonly response: HttpResponse;
-  readonly body: RequestBody;
   /** The whole message was read, or nothing more of it will be. */
   isReceived = false;
   readonly #host: ExchangeHost;
@@ -47,19 +46,33 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   /** A fault came after the answer had begun. */
   #isCut = false;
   #isGone = false;
+  #body: RequestBody | undefined;
   #isAborted = false;
   #abort: AbortController | undefined;
 
   constructor(host: ExchangeHost, application: HttpApplication, head: RequestHead) {
-    const { limits, trustedProxies } = application;
+    const { trustedProxies } = application;
     this.head = head;
     this.#host = host;
     this.#application = application;
     this.#isContinued = !head.expectsContinue;
-    this.body = new RequestBody(this, head.contentLength, limits.bodyBytesMax);
     const { remoteAddress } = host.connection;
     this.request = new HttpRequest(head, this, remoteAddress, trustedProxies);
     this.response = new HttpResponse(this, head);
+  }
+
+  get hasBody(): boolean {
+    return this.head.contentLength !== 0;
+  }
+
+  /** Made when it is first asked for: most requests have none, and no reader. */
+  get body(): RequestBody {
+    this.#body ??= new RequestBody(
+      this,
+      this.head.contentLength,
+      this.#application.limits.bodyBytesMax,
+    );
+    return this.#body;
   }
 
   /** True when the connection must close once this exchange is over. */
@@ -98,7 +111,7 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   complete(): void {
     this.isReceived = true;
     try {
-      this.body.complete();
+      this.#body?.complete();
     } catch (error) {
       this.fail(error);
     }
@@ -117,7 +130,7 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   gone(): void {
     this.#isGone = true;
     this.response.abort();
-    this.body.fail(HTTP_FAULTS.bodyCut);
+    if (this.hasBody) this.body.fail(HTTP_FAULTS.bodyCut);
   }
 
   /** The client has sent FIN: who works for it may stop. */
@@ -128,7 +141,8 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   /** A handler threw or rejected: 500, or a reset when its answer was begun. */
   fail(error: unknown): void {
     // The body's own error was answered already; a handler that lets it pass has nothing to add.
-    if (this.body.error === undefined || this.body.error !== error) {
+    const told = this.#body?.error;
+    if (told === undefined || told !== error) {
       this.#application.onError(error);
     }
     if (this.#isGone || this.response.finished) return;
@@ -156,13 +170,13 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
     return this.#host.connection;
   }
 
-  get date(): string {
+  get date(): DateSource {
     return this.#host.date;
   }
 
   mayKeepAlive(): boolean {
     if (!this.head.keepAlive || !this.#host.isLasting) return false;
-    if (this.isReceived || this.body.hasReader) return true;
+    if (!this.hasBody || this.isReceived || this.body.hasReader) return true;
     return this.#isContinued && this.#host.bodyBytesLeft <= DISCARDED_BYTES_MAX;
   }
 

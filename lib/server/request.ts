@@ -92,20 +92,15 @@ export class HttpRequest implements ServerRequest {
   }
 
   bytes(): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      this.#requireHost().body.readWhole(
-        (body, isBorrowed) => resolve(isBorrowed ? Buffer.from(body) : body),
-        reject,
-      );
-    });
+    return this.#read(ownedBytes);
   }
 
-  async text(): Promise<string> {
-    return (await this.bytes()).toString('utf8');
+  text(): Promise<string> {
+    return this.#read(textOf);
   }
 
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
+  json(): Promise<unknown> {
+    return this.#read(jsonOf);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer> {
@@ -142,6 +137,19 @@ export class HttpRequest implements ServerRequest {
     return this.#packed === '' ? [] : this.#packed.split(FIELD_BREAK);
   }
 
+  /** One promise; what can be made of borrowed bytes at once is not copied first. */
+  #read<Result>(convert: (body: Buffer, isBorrowed: boolean) => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#requireHost().body.readWhole((body, isBorrowed) => {
+        try {
+          resolve(convert(body, isBorrowed));
+        } catch (error) {
+          reject(error);
+        }
+      }, reject);
+    });
+  }
+
   #requireHost(): RequestHost {
     if (this.#host === undefined) {
       throw new SluiceError('ERR_STATE', 'The request has become a WebSocket.');
@@ -153,6 +161,18 @@ export class HttpRequest implements ServerRequest {
 /** What was cut out of a head keeps the whole head; a copy does not. All of it is latin1. */
 function flatCopy(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
+}
+
+function ownedBytes(body: Buffer, isBorrowed: boolean): Buffer {
+  return isBorrowed ? Buffer.from(body) : body;
+}
+
+function textOf(body: Buffer): string {
+  return body.toString('utf8');
+}
+
+function jsonOf(body: Buffer): unknown {
+  return JSON.parse(body.toString('utf8'));
 }
 
 /** A record without a prototype: a field named like a method of Object is a field only. */

@@ -3,16 +3,23 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { checkField, checkStatus, isBodiless, statusLine } from '../http/response-head.ts';
+import {
+  checkField,
+  checkStatus,
+  type DateSource,
+  isBodiless,
+  statusLine,
+} from '../http/response-head.ts';
 import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import type { Connection } from '../net/types.ts';
+import { ResponseFields } from './response-fields.ts';
 import { ResponseStream } from './response-stream.ts';
 import type { BodySource, ServerResponse } from './types.ts';
 
 /** What a response needs from the connection that it belongs to. */
 export interface ResponseHost {
   readonly connection: Connection;
-  readonly date: string;
+  readonly date: DateSource;
   /** Asked once, when the head is written: may the connection stay open after this response? */
   mayKeepAlive(): boolean;
   /** Everything was handed to the connection. */
@@ -28,7 +35,7 @@ export interface ResponseHost {
 /** How the end of the body is told. */
 type Framing = 'undecided' | 'none' | 'length' | 'chunked' | 'close';
 
-const TEXT_TYPE = 'text/plain; charset=utf-8';
+const TEXT_TYPE = 'Content-Type: text/plain; charset=utf-8\r\n';
 const DIGITS = /^[0-9]{1,15}$/;
 
 export class HttpResponse implements ServerResponse {
@@ -36,8 +43,7 @@ export class HttpResponse implements ServerResponse {
   readonly #isHead: boolean;
   readonly #minorVersion: number;
   #status = 200;
-  #names: string[] | undefined;
-  #values: string[] = [];
+  #fields: ResponseFields | undefined;
   #framing: Framing = 'undecided';
   #declaredLength = -1;
   #writtenLength = 0;
@@ -100,7 +106,10 @@ export class HttpResponse implements ServerResponse {
     if (lower === 'connection') this.#setConnection(value);
     else if (lower === 'content-length') this.#declareLength(value);
     else if (lower === 'transfer-encoding') refuseField(name);
-    else this.#setField(name, lower, value);
+    else {
+      this.#fields ??= new ResponseFields();
+      this.#fields.set(name, lower, value);
+    }
     return this;
   }
 
@@ -131,7 +140,7 @@ export class HttpResponse implements ServerResponse {
   json(value: unknown): this {
     const text: string | undefined = JSON.stringify(value);
     if (text === undefined) throw new SluiceError('ERR_ARG_TYPE', 'JSON has no text for that.');
-    if (!this.#hasField('content-type')) this.header('Content-Type', 'application/json');
+    if (this.#fields?.has('content-type') !== true) this.header('Content-Type', 'application/json');
     return this.end(text);
   }
 
@@ -214,22 +223,6 @@ export class HttpResponse implements ServerResponse {
     this.#declaredLength = Number(value);
   }
 
-  #setField(name: string, lower: string, value: string): void {
-    this.#names ??= [];
-    const at =
-      lower === 'set-cookie' ? -1 : this.#names.findIndex((other) => other.toLowerCase() === lower);
-    if (at !== -1) {
-      this.#values[at] = value;
-      return;
-    }
-    this.#names.push(name);
-    this.#values.push(value);
-  }
-
-  #hasField(lower: string): boolean {
-    return this.#names?.some((name) => name.toLowerCase() === lower) === true;
-  }
-
   /**
    * The one-piece response: its length is known, and a short text leaves together with its head.
    */
@@ -255,8 +248,8 @@ export class HttpResponse implements ServerResponse {
       framing = lengthField(this.#declaredLength < 0 ? length : this.#declaredLength);
     }
     const isText = typeof body === 'string' && length > 0 && !isBodiless_;
-    const type = isText && !this.#hasField('content-type') ? `Content-Type: ${TEXT_TYPE}\r\n` : '';
-    const head = this.#headText(type + framing);
+    if (isText && this.#fields?.has('content-type') !== true) framing = TEXT_TYPE + framing;
+    const head = this.#headText(framing);
     if (this.#framing === 'none' || body === undefined)
       this.#accepted(this.#host.connection.writeLatin1(head));
     else this.#send(body, length, head);
@@ -284,16 +277,21 @@ export class HttpResponse implements ServerResponse {
 
   #headText(framing: string): string {
     this.#keepsAlive = !this.#wantsClose && this.#host.mayKeepAlive();
-    let text = statusLine(this.#status);
-    if (this.#names === undefined || !this.#hasField('date'))
-      text += `Date: ${this.#host.date}\r\n`;
-    for (const [i, name] of (this.#names ?? []).entries())
-      text += `${name}: ${this.#values[i]}\r\n`;
+    let text = this.#startText();
     text += framing;
     if (this.#namesUpgrade) text += 'Connection: Upgrade\r\n';
     if (!this.#keepsAlive) text += 'Connection: close\r\n';
     else if (this.#minorVersion === 0) text += 'Connection: keep-alive\r\n';
     return `${text}\r\n`;
+  }
+
+  /** Status line, date, and the handler's fields. */
+  #startText(): string {
+    const { date } = this.#host;
+    const fields = this.#fields;
+    if (fields?.has('date') === true) return statusLine(this.#status) + fields.text;
+    const start = this.#status === 200 ? date.okStart : statusLine(this.#status) + date.field;
+    return fields === undefined ? start : start + fields.text;
   }
 
   #writeChunk(chunk: string | Uint8Array, length: number): void {

@@ -6,8 +6,6 @@ import type { RouteHandler } from './types.ts';
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
 
-type Handlers = Map<string, RouteHandler>;
-
 export type RouteResult =
   | { readonly kind: 'handler'; readonly handler: RouteHandler; readonly params: RouteParams }
   /** No handler for the method; `allow` is the value of the Allow field. */
@@ -15,6 +13,11 @@ export type RouteResult =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed' };
 
+type HandlerResult = Extract<RouteResult, { readonly kind: 'handler' }>;
+/** By method: what a path without parameters answers is the same object each time. */
+type Handlers = Map<string, HandlerResult>;
+
+const NO_PARAMS: RouteParams = Object.freeze(Object.create(null) as Record<string, string>);
 const NONE: RouteResult = { kind: 'none' };
 const MALFORMED: RouteResult = { kind: 'malformed' };
 
@@ -41,7 +44,7 @@ export class Router {
     if (handlers.has(method)) {
       throw new SluiceError('ERR_ARG_RANGE', `${method} ${path} has a handler already.`);
     }
-    handlers.set(method, handler);
+    handlers.set(method, { kind: 'handler', handler, params: NO_PARAMS });
     this.#methods.add(method);
   }
 
@@ -51,9 +54,7 @@ export class Router {
     const fallback = method === 'HEAD' ? 'GET' : method;
     const exact = this.#paths.exact(path);
     const direct = exact?.entry.get(method) ?? exact?.entry.get(fallback);
-    if (exact !== undefined && direct !== undefined) {
-      return { kind: 'handler', handler: direct, params: exact.params };
-    }
+    if (direct !== undefined) return direct;
     return this.#search(method, fallback, path);
   }
 
@@ -69,7 +70,7 @@ export class Router {
       return others.size === 0 ? NONE : { kind: 'method', allow: allowOf(others) };
     }
     const handler = found.entry.get(method) ?? found.entry.get(fallback);
-    return handler === undefined ? NONE : { kind: 'handler', handler, params: found.params };
+    return handler === undefined ? NONE : { ...handler, params: found.params };
   }
 }
 
