@@ -24,6 +24,9 @@ export interface SenderHost {
 
 const FINAL = 0x80;
 const OPCODE_BITS = 0x0f;
+/** In the place of a first byte: the payload is a whole frame. */
+const MADE = -1;
+const NO_BYTES = Buffer.alloc(0);
 /** A text of so many units is at most SEND_BYTES_MAX bytes of UTF-8. */
 const TEXT_LENGTH_MAX = Math.floor(SEND_BYTES_MAX / 3);
 
@@ -76,6 +79,19 @@ export class Sender implements FramePort {
   /** @param payload at most 125 bytes */
   control(opcode: number, payload: Payload, callback?: SendCallback): void {
     this.#submit(FINAL | opcode, payload, callback);
+  }
+
+  /**
+   * Writes a frame that somebody else has made, as Socket.IO does for a broadcast: it makes the frame once
+   * and hands it to what `ws` calls `_sender`.
+   */
+  sendFrame(pieces: readonly (string | Uint8Array)[], callback?: SendCallback): void {
+    const bytes = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
+    this.#submit(
+      MADE,
+      bytes.length === 1 ? (bytes[0] ?? NO_BYTES) : Buffer.concat(bytes),
+      callback,
+    );
   }
 
   /** @param payload of the close frame. @param written called once the frame is on its way */
@@ -200,6 +216,7 @@ export class Sender implements FramePort {
 
   #frame(first: number, payload: string | Uint8Array): number {
     const { encoder } = this.#carrier;
+    if (first === MADE) return this.write(payload as Uint8Array);
     if (typeof payload === 'string') {
       if (first !== (FINAL | OPCODE.text)) return this.#plainFrame(first, Buffer.from(payload));
       if (payload.length <= SHORT_TEXT_LENGTH_MAX) return encoder.shortText(this, payload);

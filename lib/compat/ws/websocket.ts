@@ -24,7 +24,7 @@ import {
   removeListener,
   setAttribute,
 } from './event-target.ts';
-import type { Payload, SendCallback } from './sender.ts';
+import type { Payload, SendCallback, Sender } from './sender.ts';
 import { closePayload, type SocketLink, type WebSocketEvents } from './socket-link.ts';
 import type { WebSocketServer } from './websocket-server.ts';
 
@@ -156,6 +156,11 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   /** The socket of the request, for its addresses: not documented by `ws`, but much used. */
   get _socket(): Duplex | undefined {
     return this.#stream;
+  }
+
+  /** For Socket.IO, which writes its broadcasts through it; undefined before the handshake is done. */
+  get _sender(): Pick<Sender, 'sendFrame'> | undefined {
+    return this.#link?.sender;
   }
 
   // ---- sending -----------------------------------------------------------
