@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { SOCKET_PROGRAMS } from '../support/ws-programs.ts';
 import { type Api, type Program, run, SLUICE, type Way, WS } from '../support/ws-run.ts';
 import { HANDSHAKES, type RawRequest, SERVER_PROGRAMS } from '../support/ws-server-programs.ts';
+import { STREAM_PROGRAMS } from '../support/ws-stream-programs.ts';
 
 const WAYS: readonly Way[] = ['port', 'server', 'noServer', 'stream'];
 
@@ -52,6 +53,10 @@ async function shakeHands(api: Api, request: RawRequest, withListener: boolean):
 
 describe('sockets are seen as those of ws', () => {
   test.each(SOCKET_PROGRAMS)('$name', (program) => compare(program));
+});
+
+describe('streams are seen as those of ws', () => {
+  test.each(STREAM_PROGRAMS)('$name', (program) => compare(program));
 });
 
 describe('servers are seen as those of ws', () => {

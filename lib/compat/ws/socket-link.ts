@@ -44,6 +44,9 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
   isPaused = false;
   closeFrameSent = false;
   closeFrameReceived = false;
+  /** Our FIN is on its way, or the connection is gone. */
+  isFinished = false;
+  #whenFinished: (() => void) | undefined;
   readonly #events: EventEmitter<WebSocketEvents>;
   readonly #options: LinkOptions;
   readonly #release: () => void;
@@ -91,6 +94,11 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
     this.transport.drop();
   }
 
+  /** @param callback called once isFinished is true */
+  whenFinished(callback: () => void): void {
+    this.#whenFinished = callback;
+  }
+
   pause(): void {
     if (this.state === READY_STATE.CLOSED) return;
     this.isPaused = true;
@@ -117,7 +125,7 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
   onEnd(): void {
     if (this.state === READY_STATE.OPEN) this.transport.setDeadline(this.#options.closeTimeout);
     this.state = READY_STATE.CLOSING;
-    this.transport.end();
+    this.#end();
   }
 
   onDrain(): void {
@@ -130,6 +138,7 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
 
   onClose(): void {
     this.state = READY_STATE.CLOSING;
+    this.#finishWriting();
     this.#release();
     this.sender.fail(new Error('The connection was closed before the message was sent'));
     if (this.#stash !== undefined) this.#isGone = true;
@@ -183,7 +192,7 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
     if (this.state === READY_STATE.CLOSED) return;
     if (this.state === READY_STATE.OPEN) this.transport.setDeadline(this.#options.closeTimeout);
     this.state = READY_STATE.CLOSING;
-    this.transport.end();
+    this.#end();
     this.#emitError(error);
   }
 
@@ -203,7 +212,19 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
 
   /** Our close frame is out, and nothing more will come that we want. */
   #endIfDone(): void {
-    if (this.closeFrameSent && this.receiver.isEnded) this.transport.end();
+    if (this.closeFrameSent && this.receiver.isEnded) this.#end();
+  }
+
+  #end(): void {
+    this.transport.end();
+    this.#finishWriting();
+  }
+
+  #finishWriting(): void {
+    this.isFinished = true;
+    const callback = this.#whenFinished;
+    this.#whenFinished = undefined;
+    if (callback !== undefined) process.nextTick(callback);
   }
 
   #emitError(error: Error): void {

@@ -2,7 +2,7 @@
 
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { MessageData } from './receiver.ts';
-import type { WebSocket } from './websocket.ts';
+import { kFinish, type WebSocket } from './websocket.ts';
 
 /** How the stream's end and that of the socket bring each other about. */
 class SocketStream extends Duplex {
@@ -54,13 +54,9 @@ class SocketStream extends Duplex {
   }
 
   override _final(callback: () => void): void {
-    if (this.#socket.readyState === this.#socket.CLOSED) {
-      callback();
-      if (this.readableEnded) this.destroy();
-      return;
-    }
-    this.#socket.once('close', () => callback());
-    this.#socket.close();
+    if (!this.#socket[kFinish](callback)) return;
+    callback();
+    if (this.readableEnded) this.destroy();
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {

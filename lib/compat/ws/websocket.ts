@@ -55,6 +55,7 @@ export interface SendOptions {
 
 /** Called by the server that makes the socket; not part of the API. */
 export const kAttach = Symbol('attach');
+export const kFinish = Symbol('finish');
 
 export class WebSocket extends EventEmitter<WebSocketEvents> {
   static readonly CONNECTING = READY_STATE.CONNECTING;
@@ -145,6 +146,15 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
   /** Servers do not have one. */
   get url(): undefined {
     return undefined;
+  }
+
+  /** For its stream: closes the socket. @returns whether its last byte is on its way already */
+  [kFinish](callback: () => void): boolean {
+    const link = this.#link;
+    if (link === undefined || link.isFinished) return true;
+    link.whenFinished(callback);
+    this.close();
+    return false;
   }
 
   /** Whether both sides have sent a close frame. */
