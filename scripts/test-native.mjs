@@ -14,6 +14,7 @@ const SOURCE_FOLDERS = ['native/core', 'test/native'];
 const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'clock_gettime'];
 const HEADERS = [
   ['gtest/gtest.h', 'libgtest-dev'],
+  ['openssl/ssl.h', 'libssl-dev'],
   ['zlib.h', 'zlib1g-dev'],
 ];
 const SANITIZED = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer';
@@ -37,7 +38,7 @@ function makefile(flags) {
     'CXX ?= g++',
     `FLAGS = -std=gnu++20 -Wall -Wextra -Werror -fno-rtti ${flags}`,
     `native-tests: ${objects.join(' ')}`,
-    `\t$(CXX) $(FLAGS) -o $@ $^ ${wraps} -lgtest -lgtest_main -lpthread -lz`,
+    `\t$(CXX) $(FLAGS) -o $@ $^ ${wraps} -lgtest -lgtest_main -lpthread -lssl -lcrypto -lz`,
   ];
   for (const [i, file] of files.entries()) {
     lines.push(`${objects[i]}: ${join(ROOT, file)}`, '\t$(CXX) $(FLAGS) -MMD -c -o $@ $<');

@@ -11,6 +11,7 @@ const DEBIAN_PACKAGES = [
   { name: 'chromium', file: '/usr/bin/chromium' },
   { name: 'libgtest-dev', file: '/usr/include/gtest/gtest.h' },
   { name: 'strace', file: '/usr/bin/strace' },
+  { name: 'libssl-dev', file: '/usr/include/openssl/ssl.h' },
   { name: 'zlib1g-dev', file: '/usr/include/zlib.h' },
 ];
 
