@@ -4,6 +4,8 @@
 #include <node_api.h>
 #include <zlib.h>
 
+#include "tls_context_js.h"
+
 namespace sluice {
 
 namespace {
@@ -17,7 +19,8 @@ bool ExportString(napi_env env, napi_value exports, const char* name, const char
 }  // namespace
 
 napi_value InitializeCodec(napi_env env, napi_value exports) {
-  const bool complete = ExportString(env, exports, "zlibVersion", zlibVersion());
+  const bool complete =
+      ExportString(env, exports, "zlibVersion", zlibVersion()) && ExportTls(env, exports);
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;
 }

@@ -47,6 +47,9 @@ class LoopWrap {
   static napi_value JsFlush(napi_env env, napi_callback_info info);
   static napi_value JsClose(napi_env env, napi_callback_info info);
   static napi_value JsOpenCount(napi_env env, napi_callback_info info);
+  static napi_value JsSecureListener(napi_env env, napi_callback_info info);
+  static napi_value JsSecureInfo(napi_env env, napi_callback_info info);
+  static napi_value JsSecureCounts(napi_env env, napi_callback_info info);
   static napi_value JsReadCounters(napi_env env, napi_callback_info info);
   static void JsFinalize(napi_env env, void* data, void* hint);
   static LoopWrap* From(napi_env env, napi_callback_info info, struct Arguments* arguments);

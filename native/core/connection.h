@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "limits.h"
+#include "secure_link.h"
 #include "unique_fd.h"
 #include "write_queue.h"
 
@@ -12,6 +14,8 @@ namespace sluice {
 struct Connection {
   UniqueFd fd;
   WriteQueue queue;
+  /** Of an encrypted connection, else nullptr. */
+  std::unique_ptr<SecureLink> secure;
   uint32_t slot = 0;
   /** Never 0 for a slot that was ever used. */
   uint32_t generation = 0;
@@ -54,7 +58,7 @@ struct Connection {
   bool fin_sent : 1 = false;
   bool was_high : 1 = false;
   bool drain_due : 1 = false;
-  /** Its PROXY header is awaited: JavaScript does not know of it yet. */
+  /** Its PROXY header or its handshake is awaited: JavaScript does not know of it yet. */
   bool unannounced : 1 = false;
 };
 

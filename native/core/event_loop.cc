@@ -64,6 +64,7 @@ void EventLoop::Wait() {
     ready_next_ = 0;
     ready_count_ = count > 0 ? static_cast<uint32_t>(count) : 0;
   }
+  handshakes_left_ = kHandshakesPerTickMax;
   const uint64_t now = NowMs();
   expired_.clear();
   expired_next_ = 0;
@@ -156,7 +157,7 @@ void EventLoop::CollectReady(const epoll_event& event) {
     Discard(connection, event.events);
   } else if (connection->paused || connection->has_head) {
     if (hung_up) Detach(connection);
-  } else if (connection->unannounced) {
+  } else if (connection->unannounced && connection->secure == nullptr) {
     ReadProxyHeader(connection, event.events);
   } else {
     Read(connection, event.events);
@@ -187,21 +188,29 @@ void EventLoop::PushData(Connection* connection, uint32_t count) {
 }
 
 void EventLoop::Read(Connection* connection, uint32_t events) {
+  if (connection->secure != nullptr) {
+    ReadSecure(connection, events);
+    return;
+  }
   const int64_t count = ReceiveSome(connection->fd.get(), memory_.receive_slab + receive_cursor_,
                                     kReadBytesPerConnectionMax);
   if (count > 0) {
     PushData(connection, static_cast<uint32_t>(count));
     if (MoreToRead(count, events)) Rearm(connection);
   } else if (count == 0) {
-    connection->read_ended = true;
-    PushEvent(*connection, kEventEnd, 0);
-    if (connection->fin_sent) {
-      CloseNow(connection, 0, false);
-    } else {
-      UpdateInterest(connection);
-    }
+    EndReading(connection);
   } else if (count != -EAGAIN) {
     CloseNow(connection, static_cast<int>(count), false);
+  }
+}
+
+void EventLoop::EndReading(Connection* connection) {
+  connection->read_ended = true;
+  PushEvent(*connection, kEventEnd, 0);
+  if (connection->fin_sent) {
+    CloseNow(connection, 0, false);
+  } else {
+    UpdateInterest(connection);
   }
 }
 
@@ -233,7 +242,9 @@ void EventLoop::Discard(Connection* connection, uint32_t events) {
 void EventLoop::CollectExpired(uint32_t slot) {
   Connection* connection = slots_.Live(slot);
   if (connection == nullptr || connection->closed) return;
-  if (connection->unannounced) {
+  if (connection->unannounced && connection->secure != nullptr) {
+    ExpireHandshake(connection);
+  } else if (connection->unannounced) {
     proxy_counters_.late++;
     CloseNow(connection, -ETIMEDOUT, true);
   } else if (!connection->close_requested) {

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -99,6 +100,18 @@ class EventLoop {
   /** What the kernel knows of a connection. @returns 0, or -EBADF when it is gone */
   [[nodiscard]] int ReadInfo(uint32_t slot, uint32_t generation, SocketInfo* info);
 
+  /**
+   * Encrypts what the listener accepts from now on; replaces the context of an earlier call.
+   * @param handshakes_max at once; beyond it clients wait in the backlog
+   * @returns 0 or a negative errno
+   */
+  [[nodiscard]] int SecureListener(uint32_t index, SecureContext* context,
+                                   uint32_t handshake_timeout_ms, uint32_t handshakes_max);
+  /** The channel of an encrypted connection that is open, or nullptr. Borrowed until the next call.
+   */
+  [[nodiscard]] const SecureChannel* ChannelOf(uint32_t slot, uint32_t generation);
+  [[nodiscard]] const SecureCounts& secure_counts() const { return secure_counts_; }
+
   void Wait();
   /** Fills the receive records. @returns their number, 0 when the wake-up is used up */
   [[nodiscard]] uint32_t Collect();
@@ -146,7 +159,8 @@ class EventLoop {
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
   [[nodiscard]] int Register(Connection* connection, int fd);
   void PauseListener(Listener* listener);
-  void Announce(Connection* connection, const sockaddr_storage& client);
+  void Welcome(Connection* connection, const sockaddr_storage& client);
+  void Announce(Connection* connection, const SocketName& name);
   void ResumeListeners(uint64_t now_ms);
 
   // event_loop_adopt.cc: connections that began elsewhere.
@@ -157,6 +171,7 @@ class EventLoop {
   // event_loop.cc: receiving.
   void CollectReady(const epoll_event& event);
   void Read(Connection* connection, uint32_t events);
+  void EndReading(Connection* connection);
   void Discard(Connection* connection, uint32_t events);
   void CollectExpired(uint32_t slot);
   void CollectDeferred(Connection* connection);
@@ -185,6 +200,23 @@ class EventLoop {
   void ResetSendCursors();
   void CountSent(Connection* connection, int64_t bytes);
   void CountReceived(Connection* connection, int64_t bytes);
+
+  // event_loop_secure.cc: encrypted connections.
+  void BeginHandshake(Connection* connection, const SocketName& peer);
+  void EndHandshake(Connection* connection, uint64_t* outcome);
+  void CompleteHandshake(Connection* connection);
+  void Dismiss(Connection* connection);
+  void EndSecure(Connection* connection);
+  void ReadSecure(Connection* connection, uint32_t events);
+  void TakeCipher(Connection* connection, uint32_t count);
+  void FailSecure(Connection* connection);
+  void EndOfCipher(Connection* connection);
+  void ExpireHandshake(Connection* connection);
+  void SendControl(Connection* connection);
+  void SendCipher(Connection* connection);
+  void SendSecureChain(Connection* connection);
+  [[nodiscard]] bool SendRecord(SecureChannel* channel);
+  [[nodiscard]] bool SayGoodbye(Connection* connection);
 
   // event_loop_close.cc: states of one connection.
   void AfterSend(Connection* connection);
@@ -224,6 +256,10 @@ class EventLoop {
   std::vector<Head> heads_;
   /** Cookies of the adopted connections that are not closed. */
   std::unordered_set<uint64_t> adopted_;
+  /** nullptr until a listener is secured. */
+  std::unique_ptr<SecureScratch> secure_;
+  SecureCounts secure_counts_;
+  uint32_t handshakes_left_ = kHandshakesPerTickMax;
 
   uint64_t queued_bytes_ = 0;
   uint64_t sent_bytes_ = 0;

@@ -19,6 +19,7 @@ int EventLoop::AddListener(UniqueFd* fd, uint32_t events) {
     listener.events = events;
     listener.resume_at_ms = 0;
     listener.proxy_required = false;
+    listener.security = {};
     ++listener_count_;
     return static_cast<int>(i);
   }
@@ -73,7 +74,10 @@ void EventLoop::CloseListener(uint32_t index) {
   if (listener.resume_at_ms == 0) poller_.Remove(listener.fd.get());
   listener.file.Remove();
   listener.fd.Reset();
-  if (listener.proxy_required) CloseUnannounced(index);
+  if (listener.proxy_required || listener.security.context.get() != nullptr) {
+    CloseUnannounced(index);
+  }
+  listener.security = {};
   if (listener.resume_at_ms != 0) --listeners_paused_;
   listener.resume_at_ms = 0;
   --listener_count_;
@@ -81,6 +85,10 @@ void EventLoop::CloseListener(uint32_t index) {
 
 void EventLoop::Accept(uint32_t index) {
   Listener& listener = listeners_[index];
+  if (listener.security.context.get() != nullptr && listener.security.is_full()) {
+    PauseListener(&listener);
+    return;
+  }
   for (uint32_t i = 0; i < kAcceptsPerTickMax; ++i) {
     sockaddr_storage peer{};
     const int fd = AcceptOne(listener.fd.get(), &peer);
@@ -124,13 +132,23 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
   if (listener.proxy_required) {
     AwaitProxyHeader(connection);
   } else {
-    Announce(connection, peer);
+    Welcome(connection, peer);
   }
 }
 
-void EventLoop::Announce(Connection* connection, const sockaddr_storage& client) {
+/** Who it is has become known. */
+void EventLoop::Welcome(Connection* connection, const sockaddr_storage& client) {
   SocketName name;
   FormatPeer(client, &name);
+  if (listeners_[connection->listener].security.context.get() != nullptr) {
+    BeginHandshake(connection, name);
+  } else {
+    Announce(connection, name);
+  }
+}
+
+void EventLoop::Announce(Connection* connection, const SocketName& name) {
+  connection->unannounced = false;
   std::memcpy(memory_.receive_slab + receive_cursor_, name.text, name.length);
   PushRecord(connection->slot, connection->generation, kEventOpen, receive_cursor_,
              receive_cursor_ + name.length, connection->listener, name.port);

@@ -22,6 +22,7 @@ void EventLoop::AfterSend(Connection* connection) {
     Defer(connection);
   }
   if (connection->drop_requested) {
+    if (connection->secure != nullptr && owed == 0) (void)SayGoodbye(connection);
     CloseNow(connection, 0, false);
     return;
   }
@@ -44,6 +45,7 @@ void EventLoop::SetPending(Connection* connection, uint32_t owed) {
 void EventLoop::FinishWriting(Connection* connection) {
   if (!connection->end_requested && !connection->close_requested) return;
   if (!connection->fin_sent) {
+    if (connection->secure != nullptr && !SayGoodbye(connection)) return;
     ShutdownWrite(connection->fd.get());
     connection->fin_sent = true;
     if (connection->close_requested) wheel_.Set(connection->slot, NowMs() + kLingerMs);
@@ -62,6 +64,7 @@ void EventLoop::Break(Connection* connection, int error) {
 void EventLoop::CloseNow(Connection* connection, int error, bool reset) {
   if (connection->closed) return;
   if (reset) ResetOnClose(connection->fd.get());
+  if (connection->secure != nullptr) EndSecure(connection);
   if (!connection->detached) poller_.Remove(connection->fd.get());
   if (connection->adopted) ForgetAdopted(connection);
   connection->fd.Reset();

@@ -167,6 +167,8 @@ void EventLoop::SendTouched(Connection* connection) {
     if (owed >= connection->high_water) connection->was_high = true;
     if (connection->broken != 0 || owed > kPendingBytesMax) {
       if (connection->broken == 0) Break(connection, -ENOBUFS);
+    } else if (connection->secure != nullptr) {
+      SendSecureChain(connection);
     } else if (connection->queue.empty()) {
       SendChain(connection);
     } else {

@@ -4,7 +4,7 @@
 //   accept --peer is no trusted proxy--> reset
 //     |--> unannounced, kProxyHeaderMs to bring its header
 //            |-- malformed, cut off, late --> reset; nobody ever hears of it
-//            '-- complete --> `open` record with the client's address --> as any other
+//            '-- complete --> as any other, with the client's address: TLS, or the `open` record
 #include <cerrno>
 #include <utility>
 
@@ -45,12 +45,11 @@ void EventLoop::ReadProxyHeader(Connection* connection, uint32_t events) {
     CloseNow(connection, -EPROTO, true);
     return;
   }
-  connection->unannounced = false;
   wheel_.Cancel(connection->slot);
   if (!header.has_source) PeerOf(fd, &header.source);
-  Announce(connection, header.source);
+  Welcome(connection, header.source);
   // The client's first bytes may lie behind the header, and their edge is spent.
-  Rearm(connection);
+  if (!connection->closed) Rearm(connection);
 }
 
 void EventLoop::CloseUnannounced(uint32_t listener) {

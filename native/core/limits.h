@@ -33,6 +33,18 @@ inline constexpr uint32_t kReceiveAlignment = 64;
 [[nodiscard]] constexpr uint32_t AlignReceive(uint32_t offset) {
   return (offset + kReceiveAlignment - 1) & ~(kReceiveAlignment - 1);
 }
+/**
+ * Ciphertext per read. Smaller than a read without TLS by more than one record, since the plaintext
+ * of a record that began in an earlier read comes out with it.
+ */
+inline constexpr uint32_t kCipherReadBytesMax = 110 * 1024;
+/** Ciphertext that is collected before it is sent; one record may come on top. */
+inline constexpr uint32_t kCipherOutBytes = 256 * 1024;
+/** Steps of handshakes per tick; the rest waits in the kernel. */
+inline constexpr uint32_t kHandshakesPerTickMax = 8;
+/** What a peer that reads nothing may make us queue by asking for answers of the protocol itself.
+ */
+inline constexpr uint32_t kControlBytesQueuedMax = 64 * 1024;
 /** Only touched pages cost memory; those above kSendSlabSoftBytes are given back after a flush. */
 inline constexpr uint32_t kSendSlabBytes = 64 * 1024 * 1024;
 inline constexpr uint32_t kSendSlabSoftBytes = 1024 * 1024;

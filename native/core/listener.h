@@ -6,6 +6,7 @@
 
 #include "address_blocks.h"
 #include "listen_ops.h"
+#include "secure_link.h"
 #include "unique_fd.h"
 
 namespace sluice {
@@ -32,6 +33,8 @@ struct Listener {
   /** Every connection begins with a PROXY header; from others than `proxies` none is taken. */
   bool proxy_required = false;
   AddressBlocks proxies;
+  /** Of a listener whose connections are encrypted. */
+  ListenerSecurity security;
 };
 
 }  // namespace sluice

@@ -201,7 +201,9 @@ SSL_CTX* TlsContext::Find(const char* server_name) const {
   // A wildcard stands for exactly one label (RFC 6125 6.4.3).
   const size_t dot = name.find('.');
   if (dot == std::string::npos || dot == 0) return nullptr;
-  found = named_.find("*" + name.substr(dot));
+  std::string wildcard(1, '*');
+  wildcard.append(name, dot);
+  found = named_.find(wildcard);
   return found != named_.end() ? found->second : nullptr;
 }
 
