@@ -11,6 +11,8 @@ const DEBIAN_PACKAGES = [
   { name: 'chromium', file: '/usr/bin/chromium' },
   { name: 'libgtest-dev', file: '/usr/include/gtest/gtest.h' },
   { name: 'strace', file: '/usr/bin/strace' },
+  { name: 'openssl', file: '/usr/bin/openssl' },
+  { name: 'curl', file: '/usr/bin/curl' },
   { name: 'libssl-dev', file: '/usr/include/openssl/ssl.h' },
   { name: 'zlib1g-dev', file: '/usr/include/zlib.h' },
 ];

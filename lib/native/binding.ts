@@ -61,8 +61,39 @@ export interface NativeLoop {
   openCount(): number;
   /** Puts a connection's bytes so far into the header. @returns false when it is gone */
   readCounters(slot: number, generation: number): boolean;
+  /** Encrypts what a listener accepts from now on; see native/core/event_loop.h. */
+  secureListener(
+    index: number,
+    context: NativeTlsContext,
+    handshakeTimeoutMs: number,
+    handshakesMax: number,
+  ): number;
+  /** null for a connection that is gone or not encrypted. */
+  secureInfo(slot: number, generation: number): NativeSecureInfo | null;
+  secureCounts(): NativeSecureCounts;
   /** Releases everything; dispatch(CALL_CLOSED) is the last call. */
   close(): void;
+}
+
+/** What was agreed on in a handshake. Texts are empty when there is nothing to say. */
+export interface NativeSecureInfo {
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly applicationProtocol: string;
+  readonly serverName: string;
+  readonly resumed: boolean;
+  /** The client's certificate leads to one of the authorities. */
+  readonly authorized: boolean;
+  readonly reason: string;
+  /** The client's certificate as DER. */
+  readonly certificate?: Buffer;
+}
+
+/** Handshakes of a loop so far, by how they ended. */
+export interface NativeSecureCounts {
+  readonly completed: number;
+  readonly failed: number;
+  readonly timedOut: number;
 }
 
 export interface NativeHmacKey {
@@ -101,7 +132,25 @@ export interface NativeBinding {
   missingSymbols(names: readonly string[]): string[];
 }
 
+/** Certificates and settings for a listener. Its methods throw ERR_TLS_… with OpenSSL's reason. */
+export interface NativeTlsContext {
+  /** @param name of the server; empty: the default, which comes first */
+  addIdentity(name: Uint8Array, chain: Uint8Array, key: Uint8Array, passphrase: Uint8Array): void;
+}
+
 /** The second addon: what stands on the zlib and OpenSSL that Node exports. */
 export interface CodecBinding {
   readonly zlibVersion: string;
+  readonly TlsContext: new (
+    clientCertificate: number,
+    versionMin: number,
+    versionMax: number,
+    ciphers: Uint8Array,
+    suites: Uint8Array,
+    ticketLifetimeS: number,
+    authorities: Uint8Array,
+    before: NativeTlsContext | undefined,
+  ) => NativeTlsContext;
+  /** TLS objects of the whole process, for tests. */
+  tlsLiveCounts(): { readonly contexts: number; readonly channels: number };
 }

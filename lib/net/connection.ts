@@ -18,6 +18,7 @@ import {
 } from '../native/layout.ts';
 import type { SocketAudience } from './audience.ts';
 import { type SendBuffer, WRITABLE, WRITABLE_HELD } from './send-buffer.ts';
+import type { TlsInfo } from './tls-info.ts';
 import type {
   ByteCounters,
   Connection,
@@ -34,6 +35,9 @@ const COPY_BY_LOOP_MAX = 48;
 const DEADLINE_MS_MAX = 2_147_483_647;
 /** Most bytes that one UTF-16 unit becomes in UTF-8. */
 const UTF8_BYTES_PER_UNIT = 3;
+
+/** What was asked for once; few connections are asked, so none has a field for it. */
+const tlsInfos = new WeakMap<Connection, TlsInfo>();
 
 export interface BatchCounter {
   /** Number of the batch that is being delivered, or was last. */
@@ -77,6 +81,18 @@ export class SocketConnection implements Connection {
 
   get isOpen(): boolean {
     return this.state < ConnectionState.CLOSING;
+  }
+
+  get isSecure(): boolean {
+    return this.state < ConnectionState.CLOSED && this.buffer.secure[this.slot] === 1;
+  }
+
+  tlsInfo(): TlsInfo | undefined {
+    const known = tlsInfos.get(this);
+    if (known !== undefined || !this.isSecure) return known;
+    const info = this.buffer.tlsInfo(this.slot, this.generation);
+    if (info !== undefined) tlsInfos.set(this, info);
+    return info;
   }
 
   get pendingBytes(): number {

@@ -52,6 +52,7 @@ import type {
   LoopStats,
   ProxyCounters,
   TickTask,
+  TlsCounts,
 } from './types.ts';
 
 /** Raised outside of the batch: an exception must not end the batch of the other connections. */
@@ -152,6 +153,10 @@ export class EventLoop implements Loop {
 
   get queuedConnections(): number {
     return this.#header[HEADER_QUEUED_CONNECTIONS] as number;
+  }
+
+  tlsCounts(): TlsCounts {
+    return this.#native.secureCounts();
   }
 
   listen(options: LoopListenOptions, accept: AcceptCallback): Listener {
@@ -316,7 +321,9 @@ export class EventLoop implements Loop {
     const slot = records[at] as number;
     const port = records[at + 6] as number;
     const connection = this.#begin(slot, records[at + 1] as number, address, port);
-    const accept = this.#listeners.acceptor(records[at + 5] as number);
+    const listener = records[at + 5] as number;
+    if (this.#listeners.isSecure(listener)) this.#buffer.secure[slot] = 1;
+    const accept = this.#listeners.acceptor(listener);
     if (accept === undefined) {
       connection.drop();
     } else {
@@ -336,6 +343,7 @@ export class EventLoop implements Loop {
     );
     this.#connections[slot] = connection;
     this.#buffer.writable[slot] = WRITABLE;
+    this.#buffer.secure[slot] = 0;
     this.#openConnections++;
     return connection;
   }

@@ -6,6 +6,8 @@ import { SluiceError } from '../base/errors.ts';
 import type { NativeLoop } from '../native/binding.ts';
 import { ERROR_NAMES, errorName } from '../native/error-names.ts';
 import { BACKLOG_MAX, SOCKET_PATH_BYTES_MAX } from '../native/layout.ts';
+import { createTlsContext, type TlsSetup } from './tls-context.ts';
+import type { TlsOptions } from './tls-options.ts';
 import type {
   Connection,
   ConnectionOwner,
@@ -34,6 +36,7 @@ export type AcceptCallback = (connection: Connection) => ConnectionOwner;
 export class ListenerTable {
   readonly #native: NativeLoop;
   readonly #acceptors: (AcceptCallback | undefined)[] = [];
+  readonly #setups: (TlsSetup | undefined)[] = [];
 
   constructor(native: NativeLoop) {
     this.#native = native;
@@ -41,9 +44,13 @@ export class ListenerTable {
 
   /** See Loop.listen. */
   open(options: LoopListenOptions, accept: AcceptCallback): Listener {
+    // What is wrong with a certificate must not leave a listener behind.
+    const setup = options.tls === undefined ? undefined : createTlsContext(options.tls);
     const index = openNative(this.#native, options);
     if (options.proxies !== undefined) this.#requireProxyHeader(index, options.proxies);
     this.#acceptors[index] = accept;
+    this.#setups[index] = undefined;
+    if (setup !== undefined) this.#secure(index, setup);
     const port = this.#native.listenerPort(index);
     const name = String(this.#native.listenerName(index));
     // TCP listens on a port that is not 0; what has none is a Unix socket.
@@ -53,6 +60,8 @@ export class ListenerTable {
       host: isPath ? '' : name,
       port,
       path: isPath ? name : undefined,
+      isSecure: setup !== undefined,
+      setTls: (tls) => this.#setTls(isListening ? index : undefined, tls),
       close: () => {
         if (isListening) this.#close(index);
         isListening = false;
@@ -63,6 +72,25 @@ export class ListenerTable {
   /** Who decides about a connection that this listener accepted; undefined once it is closed. */
   acceptor(index: number): AcceptCallback | undefined {
     return this.#acceptors[index];
+  }
+
+  isSecure(index: number): boolean {
+    return this.#setups[index] !== undefined;
+  }
+
+  #setTls(index: number | undefined, options: TlsOptions): void {
+    const before = index === undefined ? undefined : this.#setups[index];
+    if (index === undefined || before === undefined) {
+      throw new SluiceError('ERR_STATE', 'The listener is closed, or was opened without tls.');
+    }
+    this.#secure(index, createTlsContext(options, before.context));
+  }
+
+  #secure(index: number, setup: TlsSetup): void {
+    const { context, handshakeTimeoutMs, handshakesMax } = setup;
+    const failed = this.#native.secureListener(index, context, handshakeTimeoutMs, handshakesMax);
+    succeeded(failed, 'with TLS');
+    this.#setups[index] = setup;
   }
 
   /** The engine has closed it. */

@@ -22,6 +22,7 @@ import {
 } from '../native/layout.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
 import { describeConnection } from './connection-info.ts';
+import { type TlsInfo, tlsInfoOf } from './tls-info.ts';
 import type { ByteCounters, ConnectionInfo } from './types.ts';
 
 const TWO_POW_32 = 4_294_967_296;
@@ -40,6 +41,8 @@ export class SendBuffer {
   readonly pending = new Int32Array(SLOTS_MAX);
   /** Per slot: WRITABLE while its connection takes bytes, WRITABLE_HELD while only from its owner. */
   readonly writable = new Uint8Array(SLOTS_MAX);
+  /** Per slot: 1 while its connection is an encrypted one. */
+  readonly secure = new Uint8Array(SLOTS_MAX);
   /** Where the last reserved range starts. */
   reservedAt = 0;
   #native: NativeLoop | undefined;
@@ -61,6 +64,11 @@ export class SendBuffer {
     const known = this.#native?.connectionInfo(slot, generation);
     if (known === undefined || typeof known === 'number') return undefined;
     return describeConnection(known, this.readCounters(slot, generation));
+  }
+
+  tlsInfo(slot: number, generation: number): TlsInfo | undefined {
+    const info = this.#native?.secureInfo(slot, generation) ?? null;
+    return info === null ? undefined : tlsInfoOf(info);
   }
 
   /** A count of the header that takes two words. */

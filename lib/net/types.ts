@@ -1,6 +1,9 @@
 // The seam between bytes and protocols. Rooms above `net` are written against these interfaces and
 // tested with test/support/memory-transport.ts; lib/net implements them on the native engine.
 
+import type { TlsInfo } from './tls-info.ts';
+import type { TlsOptions } from './tls-options.ts';
+
 /**
  * What a connection's protocol must answer to. One object per connection, set by the listener's
  * owner.
@@ -88,6 +91,14 @@ export interface Connection {
   readCounters(): ByteCounters;
   /** What the kernel knows of the socket; undefined after onClose. One crossing: not for hot paths. */
   info(): ConnectionInfo | undefined;
+
+  /** Encrypted, and its handshake complete. */
+  readonly isSecure: boolean;
+  /**
+   * What was agreed on; undefined for a plain connection, and after close unless it was asked for
+   * before. Made at the first call, which crosses: not for hot paths.
+   */
+  tlsInfo(): TlsInfo | undefined;
 
   /** Stops reading; the kernel's buffer then holds the peer back. */
   pause(): void;
@@ -189,6 +200,8 @@ export interface ListenOptions {
   readonly fd?: number;
   /** With `fd`: EPOLLEXCLUSIVE, for a socket that other processes poll, too (epoll_ctl(2)). */
   readonly exclusive?: boolean;
+  /** Encrypts every connection: https and wss. */
+  readonly tls?: TlsOptions;
   /** 1..65,535, default 4,096; the kernel bounds it by net.core.somaxconn. Not for `fd`. */
   readonly backlog?: number;
 }
@@ -224,12 +237,20 @@ export interface ProxyCounters {
 }
 
 export interface Listener {
+  /** Its connections are encrypted. */
+  readonly isSecure: boolean;
   /** Numeric; empty for a Unix socket. */
   readonly host: string;
   /** 0 for a Unix socket. */
   readonly port: number;
   /** Of a Unix socket, else undefined. */
   readonly path: string | undefined;
+  /**
+   * Replaces everything about TLS for handshakes to come; what is connected stays as it is, and
+   * tickets stay good unless the rules for client certificates change.
+   * @throws SluiceError as listen(), and then nothing has changed; ERR_STATE without `tls`
+   */
+  setTls(options: TlsOptions): void;
   /** Stops accepting; accepted connections live on. */
   close(): void;
 }
@@ -249,7 +270,16 @@ export interface LoopStats {
   readonly queuedConnections: number;
 }
 
+/** TLS handshakes so far. One that does not end well never reaches a handler. */
+export interface TlsCounts {
+  readonly completed: number;
+  readonly failed: number;
+  readonly timedOut: number;
+}
+
 export interface Loop {
+  /** One crossing. */
+  tlsCounts(): TlsCounts;
   readonly stats: LoopStats;
   /** stats.queuedBytes and stats.queuedConnections, for those who ask often. */
   readonly queuedBytes: number;
@@ -259,7 +289,8 @@ export interface Loop {
   /**
    * @param accept called once per accepted connection; returns its owner
    * @throws SluiceError ERR_ARG_RANGE for options out of range, ERR_DESCRIPTOR for an `fd` that is
-   * not a listening stream socket, ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
+   * not a listening stream socket, ERR_TLS_… for certificates, keys and settings of `tls` that
+   * cannot be used, ERR_CODEC_MISSING where there is no TLS, ERR_SYSTEM with errno (EADDRINUSE, EACCES, …)
    */
   listen(options: LoopListenOptions, accept: (connection: Connection) => ConnectionOwner): Listener;
   /**

@@ -56,8 +56,7 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
     this.#host = host;
     this.#application = application;
     this.#isContinued = !head.expectsContinue;
-    const { remoteAddress } = host.connection;
-    this.request = new HttpRequest(head, this, remoteAddress, trustedProxies);
+    this.request = new HttpRequest(head, this, host.connection, trustedProxies);
     this.response = new HttpResponse(this, head);
   }
 

@@ -1,5 +1,7 @@
 // What HTTP handlers receive and may do (contract.md section 5): the request, the response.
 
+import type { TlsInfo } from '../net/tls-info.ts';
+
 /** A parsed request head plus access to its body. */
 export interface ServerRequest {
   readonly method: string;
@@ -14,6 +16,13 @@ export interface ServerRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** One field's value as in `headers`, without making the record of all. @param name in lower case */
   header(name: string): string | undefined;
+  /** The connection is encrypted; behind a proxy, the one with the proxy. */
+  readonly secure: boolean;
+  /**
+   * What was agreed on with the client, its certificate included; undefined when not `secure`. Made
+   * when it is first asked for, once per connection.
+   */
+  readonly tls: TlsInfo | undefined;
   /** The client's address; behind a trusted proxy the forwarded one. */
   readonly ip: string;
   /**

@@ -3,6 +3,8 @@
 import { SluiceError } from '../base/errors.ts';
 import type { RouteParams } from '../http/path-table.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import type { TlsInfo } from '../net/tls-info.ts';
+import type { Connection } from '../net/types.ts';
 import type { RequestBody } from './http-body.ts';
 import type { TrustedProxies } from './http-client-address.ts';
 import type { ServerRequest } from './types.ts';
@@ -28,7 +30,7 @@ export class HttpRequest implements ServerRequest {
   /** The fields of a request that became a WebSocket: it may live for days. */
   #packed = '';
   #host: RequestHost | undefined;
-  readonly #remoteAddress: string;
+  readonly #connection: Connection;
   readonly #proxies: TrustedProxies | undefined;
   #headers: Record<string, string> | undefined;
   #query: URLSearchParams | undefined;
@@ -36,12 +38,12 @@ export class HttpRequest implements ServerRequest {
   constructor(
     head: RequestHead,
     host: RequestHost,
-    remoteAddress: string,
+    connection: Connection,
     proxies: TrustedProxies | undefined,
   ) {
     this.#head = head;
     this.#host = host;
-    this.#remoteAddress = remoteAddress;
+    this.#connection = connection;
     this.#proxies = proxies;
     this.method = head.method;
     this.url = head.target;
@@ -76,8 +78,16 @@ export class HttpRequest implements ServerRequest {
     return found;
   }
 
+  get secure(): boolean {
+    return this.#connection.isSecure;
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#connection.tlsInfo();
+  }
+
   get ip(): string {
-    const address = this.#remoteAddress;
+    const address = this.#connection.remoteAddress;
     return this.#proxies === undefined
       ? address
       : this.#proxies.clientAddress(address, this.header(this.#proxies.header));

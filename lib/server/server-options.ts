@@ -79,6 +79,7 @@ export function listenOptionsOf(options: ListenOptions): ListenOptions {
     ...(mode === undefined ? {} : { mode }),
     ...(exclusive === undefined ? {} : { exclusive }),
     ...(backlog === undefined ? {} : { backlog }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   };
 }
 

@@ -7,6 +7,7 @@ import { PathTable } from '../http/path-table.ts';
 import { nativeFrames } from '../native/bytes.ts';
 import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import { createLoop } from '../net/event-loop.ts';
+import type { TlsOptions } from '../net/tls-options.ts';
 import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { NativeFrames } from '../websocket/unmask.ts';
@@ -211,12 +212,19 @@ export class LoopServer implements Server, HttpApplication {
     );
     if (options === undefined) this.#listensAsMade = true;
     this.#listeners.add(listener);
-    const { host, port, path } = listener;
+    const { host, port, path, isSecure } = listener;
     const close = (): void => {
       listener.close();
       this.#listeners.delete(listener);
     };
-    return { host, port, path, close };
+    const setTls = (tls: TlsOptions): void => listener.setTls(tls);
+    return { host, port, path, isSecure, setTls, close };
+  }
+
+  setTls(options: TlsOptions): void {
+    const secure = [...this.#listeners].filter((listener) => listener.isSecure);
+    if (secure.length === 0) throw new SluiceError('ERR_STATE', 'No listener has tls.');
+    for (const listener of secure) listener.setTls(options);
   }
 
   /** The first port that it listens on; 0 before listen(), and with Unix sockets alone. */

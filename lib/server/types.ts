@@ -1,6 +1,7 @@
 // The public surface of the library (contract.md section 5): the server and its options. What handlers
 // get is in http-types.ts and websocket-types.ts.
 
+import type { TlsOptions } from '../net/tls-options.ts';
 import type { ListenOptions } from '../net/types.ts';
 import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 import type { ForwardedHeader } from './forwarded.ts';
@@ -12,7 +13,9 @@ import type {
   WebSocketRoute,
 } from './websocket-types.ts';
 
-export type { ListenOptions } from '../net/types.ts';
+export type { ClientCertificateInfo, TlsInfo } from '../net/tls-info.ts';
+export type { PemSource, TlsIdentity, TlsOptions, TlsVersion } from '../net/tls-options.ts';
+export type { ListenOptions, TlsCounts } from '../net/types.ts';
 export type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 export type * from './http-types.ts';
 export type * from './websocket-types.ts';
@@ -25,6 +28,14 @@ export interface ServerListener {
   readonly port: number;
   /** Of a Unix socket, else undefined. */
   readonly path: string | undefined;
+  /** https and wss. */
+  readonly isSecure: boolean;
+  /**
+   * Replaces certificates and everything else about TLS for handshakes to come; nothing is closed,
+   * and tickets stay good unless the rules for client certificates change.
+   * @throws SluiceError ERR_TLS_…, ERR_ARG_RANGE (nothing has changed then), ERR_STATE without `tls`
+   */
+  setTls(options: TlsOptions): void;
   /** Stops accepting here; what was accepted lives on. */
   close(): void;
 }
@@ -105,6 +116,11 @@ export interface Server {
    * ERR_ARG_RANGE, ERR_DESCRIPTOR, ERR_SYSTEM as the place is refused
    */
   listen(options?: ServerListenOptions): Promise<ServerListener>;
+  /**
+   * setTls() of every listener that has TLS.
+   * @throws SluiceError as there; ERR_STATE when none has
+   */
+  setTls(options: TlsOptions): void;
   readonly port: number;
   readonly connectionCount: number;
   /** The WebSockets that are open or closing; safe to iterate while handlers close some. */

@@ -3,6 +3,7 @@
 //
 //   feed -> slab (odd offset) -> owner.onData -> slab poisoned with 0xDD -> before-flush tasks
 
+import type { TlsInfo } from '../../lib/net/tls-info.ts';
 import type {
   AdoptOptions,
   Audience,
@@ -17,6 +18,7 @@ import type {
   LoopStats,
   ProxyCounters,
   TickTask,
+  TlsCounts,
 } from '../../lib/net/types.ts';
 
 const EBADF = -9;
@@ -165,6 +167,13 @@ export class MemoryConnection implements Connection {
 
   readCounters(): ByteCounters {
     return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+  }
+
+  isSecure = false;
+  tls: TlsInfo | undefined;
+
+  tlsInfo(): TlsInfo | undefined {
+    return this.tls;
   }
 
   setDeadline(ms: number): void {
@@ -373,6 +382,10 @@ export class MemoryLoop implements Loop {
     return { ...counts, queuedBytes, queuedConnections };
   }
 
+  tlsCounts(): TlsCounts {
+    return { completed: 0, failed: 0, timedOut: 0 };
+  }
+
   /** A client connects; its owner comes from listen()'s accept, or is set by the test. */
   connect(owner?: (connection: MemoryConnection) => ConnectionOwner): MemoryConnection {
     const connection = new MemoryConnection(this, (1 << 20) + this.connections.length);
@@ -388,7 +401,7 @@ export class MemoryLoop implements Loop {
       this.#accept = undefined;
     };
     const { host = '0.0.0.0', port = 0, path } = options;
-    return { host, port: port || 1, path, close };
+    return { host, port: port || 1, path, isSecure: false, setTls: () => undefined, close };
   }
 
   /** Whoever adopts gets a connection as if a client had connected. */

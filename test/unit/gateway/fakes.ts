@@ -7,6 +7,7 @@ import type {
   Server,
   ServerRequest,
   ServerResponse,
+  TlsInfo,
 } from '../../../lib/server/types.ts';
 
 export interface FakeRequestOptions {
@@ -15,6 +16,7 @@ export interface FakeRequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly ip?: string;
   readonly body?: string | Buffer;
+  readonly tls?: TlsInfo;
   /** The body never arrives by itself: finishBody or failBody ends it. */
   readonly isSlow?: boolean;
 }
@@ -28,6 +30,8 @@ export class FakeRequest implements ServerRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly ip: string;
   readonly aborted = false;
+  readonly secure: boolean;
+  readonly tls: TlsInfo | undefined;
   readonly signal = new AbortController().signal;
   bodyLimit: number | undefined;
   bodyAsked = false;
@@ -44,6 +48,8 @@ export class FakeRequest implements ServerRequest {
     this.query = url.searchParams;
     this.headers = options.headers ?? {};
     this.ip = options.ip ?? '192.0.2.1';
+    this.tls = options.tls;
+    this.secure = options.tls !== undefined;
     this.#body = Buffer.from(options.body ?? '');
     this.#isSlow = options.isSlow ?? false;
   }

@@ -52,6 +52,9 @@ beforeEach(() => {
     readCounters: () => false,
     requireProxyHeader: () => 0,
     proxyCounters: () => [0, 0, 0],
+    secureListener: () => 0,
+    secureInfo: () => null,
+    secureCounts: () => ({ completed: 0, failed: 0, timedOut: 0 }),
     // What the engine does to the cursors.
     flush() {
       flushes++;
