@@ -165,6 +165,15 @@ export class StreamConnection implements Transport {
     return undefined;
   }
 
+  /** A TLS socket of Node says so itself; what it agreed on is for whoever holds it to ask. */
+  get isSecure(): boolean {
+    return (this.#stream as { encrypted?: unknown }).encrypted === true;
+  }
+
+  tlsInfo(): undefined {
+    return undefined;
+  }
+
   pause(): void {
     this.#stream.pause();
   }
