@@ -46,6 +46,40 @@ TEST(Unmask, AgreesWithTheByteLoopAtEveryLengthAndOffset) {
   }
 }
 
+TEST(Unmask, EveryPathAgreesForLongPayloadsAtEveryAlignment) {
+  test::Random random(2);
+  std::vector<UnmaskPath> paths = {UnmaskPath::kWords, UnmaskPath::kVector16};
+  if (WidestUnmaskPath() == UnmaskPath::kVector32) paths.push_back(UnmaskPath::kVector32);
+  for (const UnmaskPath path : paths) {
+    for (const size_t length : {511, 512, 513, 640, 1000, 4099, 65537}) {
+      for (size_t offset = 0; offset < 33; ++offset) {
+        std::vector<uint8_t> bytes(offset + length + 40);
+        for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.Next());
+        std::vector<uint8_t> expected = bytes;
+        const auto mask = static_cast<uint32_t>(random.Next());
+        for (size_t i = 0; i < length; ++i) {
+          expected[offset + i] ^= static_cast<uint8_t>(mask >> (8 * (i % 4)));
+        }
+        EXPECT_FALSE(UnmaskBy(path, bytes.data() + offset, length, mask));
+        ASSERT_EQ(bytes, expected) << "length " << length << " offset " << offset;
+      }
+    }
+  }
+}
+
+TEST(Unmask, OneByteAboveAsciiIsSeenByEveryPathWhereverItIs) {
+  constexpr size_t kLength = 700;
+  for (const UnmaskPath path : {UnmaskPath::kWords, UnmaskPath::kVector16, WidestUnmaskPath()}) {
+    std::vector<uint8_t> bytes(kLength + 3, 'a');
+    EXPECT_TRUE(UnmaskBy(path, bytes.data() + 3, kLength, 0));
+    for (size_t at = 0; at < kLength; ++at) {
+      bytes[3 + at] = 0x80;
+      ASSERT_FALSE(UnmaskBy(path, bytes.data() + 3, kLength, 0)) << at;
+      bytes[3 + at] = 'a';
+    }
+  }
+}
+
 std::vector<uint8_t> MaskedFrame(uint8_t first, const std::string& payload) {
   std::vector<uint8_t> frame = {first};
   if (payload.size() < 126) {
