@@ -39,6 +39,8 @@ export interface NativeLoop {
   listenPath(path: Uint8Array, mode: number, backlog: number): number;
   /** On success the descriptor is the loop's. @param exclusive EPOLLEXCLUSIVE */
   listenDescriptor(fd: number, exclusive: boolean): number;
+  /** What accepted sockets inherit; 0 leaves the kernel's default. @returns 0 or a negative errno */
+  tuneListener(index: number, notSentLow: number, userTimeoutMs: number, keepAlive: number): number;
   /** The numeric host or the path; a number is a negative errno. */
   listenerName(index: number): string | number;
   /** 0 for a Unix socket. */

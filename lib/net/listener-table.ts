@@ -21,6 +21,11 @@ const PORT_MAX = 65_535;
 const MODE_MAX = 0o777;
 const MODE_OF_UMASK = -1;
 const DESCRIPTOR_MAX = 0x7fffffff;
+const NOT_SENT_BYTES_LEAST = 4096;
+const NOT_SENT_BYTES_MOST = 0x40000000;
+const DURATION_MS_MAX = 0x7fffffff;
+/** The kernel's own bound. */
+const KEEP_ALIVE_SECONDS_MAX = 32_767;
 
 /** What PrepareListener refuses; any other errno is the system's. */
 const DESCRIPTOR_FAULTS: Readonly<Record<number, string>> = {
@@ -46,7 +51,9 @@ export class ListenerTable {
   open(options: LoopListenOptions, accept: AcceptCallback): Listener {
     // What is wrong with a certificate must not leave a listener behind.
     const setup = options.tls === undefined ? undefined : createTlsContext(options.tls);
+    checkTuning(options);
     const index = openNative(this.#native, options);
+    tune(this.#native, index, options);
     if (options.proxies !== undefined) this.#requireProxyHeader(index, options.proxies);
     this.#acceptors[index] = accept;
     this.#setups[index] = undefined;
@@ -164,6 +171,27 @@ function openDescriptor(native: NativeLoop, fd: number, exclusive: boolean): num
   if (fault === undefined) return succeeded(index, `descriptor ${fd}`);
   const details = { errno: index, syscall: 'listen' };
   throw new SluiceError('ERR_DESCRIPTOR', `Descriptor ${fd} ${fault}.`, details);
+}
+
+function checkTuning(options: ListenOptions): void {
+  const { notSentBytesMax, userTimeoutMs, keepAliveSeconds } = options;
+  if (notSentBytesMax !== undefined) {
+    checkInteger('notSentBytesMax', notSentBytesMax, NOT_SENT_BYTES_LEAST, NOT_SENT_BYTES_MOST);
+  }
+  if (userTimeoutMs !== undefined) checkInteger('userTimeoutMs', userTimeoutMs, 1, DURATION_MS_MAX);
+  if (keepAliveSeconds !== undefined) {
+    checkInteger('keepAliveSeconds', keepAliveSeconds, 1, KEEP_ALIVE_SECONDS_MAX);
+  }
+}
+
+function tune(native: NativeLoop, index: number, options: ListenOptions): void {
+  const { notSentBytesMax = 0, userTimeoutMs = 0, keepAliveSeconds = 0 } = options;
+  if (notSentBytesMax + userTimeoutMs + keepAliveSeconds === 0) return;
+  const result = native.tuneListener(index, notSentBytesMax, userTimeoutMs, keepAliveSeconds);
+  if (result < 0) {
+    native.closeListener(index);
+    succeeded(result, 'socket options');
+  }
 }
 
 function succeeded(index: number, place: string): number {

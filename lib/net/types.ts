@@ -202,6 +202,22 @@ export interface ListenOptions {
   readonly exclusive?: boolean;
   /** Encrypts every connection: https and wss. */
   readonly tls?: TlsOptions;
+  /**
+   * TCP: how many bytes the kernel may hold that it has not sent yet, 4,096..2^30. Less memory for
+   * slow peers, and a later say in what they get; default: as many as its buffer takes (tcp(7),
+   * TCP_NOTSENT_LOWAT).
+   */
+  readonly notSentBytesMax?: number;
+  /**
+   * TCP: how long what was sent may stay unacknowledged before the peer is given up, 1..2^31-1;
+   * default: the kernel's, about 15 minutes (tcp(7), TCP_USER_TIMEOUT).
+   */
+  readonly userTimeoutMs?: number;
+  /**
+   * TCP: after this much silence, 1..32,767 s, the kernel asks whether the peer is still there, three
+   * times, as far apart; default: never (tcp(7), TCP_KEEPIDLE).
+   */
+  readonly keepAliveSeconds?: number;
   /** 1..65,535, default 4,096; the kernel bounds it by net.core.somaxconn. Not for `fd`. */
   readonly backlog?: number;
 }

@@ -70,6 +70,7 @@ export function httpLimitsOf(options: ServerOptions): HttpLimits {
 /** The part of the options that says where to listen; a port of the kernel's choice without any. */
 export function listenOptionsOf(options: ListenOptions): ListenOptions {
   const { host, path, fd, mode, exclusive, backlog } = options;
+  const { notSentBytesMax, userTimeoutMs, keepAliveSeconds } = options;
   const port = options.port ?? (path === undefined && fd === undefined ? 0 : undefined);
   return {
     ...(host === undefined ? {} : { host }),
@@ -80,6 +81,9 @@ export function listenOptionsOf(options: ListenOptions): ListenOptions {
     ...(exclusive === undefined ? {} : { exclusive }),
     ...(backlog === undefined ? {} : { backlog }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(notSentBytesMax === undefined ? {} : { notSentBytesMax }),
+    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
+    ...(keepAliveSeconds === undefined ? {} : { keepAliveSeconds }),
   };
 }
 

@@ -37,6 +37,7 @@ class LoopWrap {
   static napi_value JsListen(napi_env env, napi_callback_info info);
   static napi_value JsListenPath(napi_env env, napi_callback_info info);
   static napi_value JsListenDescriptor(napi_env env, napi_callback_info info);
+  static napi_value JsTuneListener(napi_env env, napi_callback_info info);
   static napi_value JsListenerName(napi_env env, napi_callback_info info);
   static napi_value JsListenerPort(napi_env env, napi_callback_info info);
   static napi_value JsCloseListener(napi_env env, napi_callback_info info);

@@ -158,6 +158,8 @@ napi_value LoopWrap::Define(napi_env env) {
        nullptr},
       {"listenDescriptor", nullptr, JsListenDescriptor, nullptr, nullptr, nullptr,
        napi_default_method, nullptr},
+      {"tuneListener", nullptr, JsTuneListener, nullptr, nullptr, nullptr, napi_default_method,
+       nullptr},
       {"listenerName", nullptr, JsListenerName, nullptr, nullptr, nullptr, napi_default_method,
        nullptr},
       {"listenerPort", nullptr, JsListenerPort, nullptr, nullptr, nullptr, napi_default_method,

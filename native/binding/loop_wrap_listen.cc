@@ -70,6 +70,21 @@ napi_value LoopWrap::JsListenDescriptor(napi_env env, napi_callback_info info) {
   return wrap->Listened(wrap->loop_.ListenDescriptor(static_cast<int>(fd), exclusive));
 }
 
+// tuneListener(index, notSentLowBytes, userTimeoutMs, keepAliveSeconds): 0 or a negative errno.
+napi_value LoopWrap::JsTuneListener(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  LoopWrap* wrap = From(env, info, &arguments);
+  uint32_t index = 0;
+  AcceptedOptions options;
+  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index) ||
+      !RequireUint32(arguments, 1, "notSentLowBytes", &options.not_sent_low_bytes) ||
+      !RequireUint32(arguments, 2, "userTimeoutMs", &options.user_timeout_ms) ||
+      !RequireUint32(arguments, 3, "keepAliveSeconds", &options.keep_alive_s)) {
+    return nullptr;
+  }
+  return MakeInt32(env, wrap->loop_.TuneListener(index, options));
+}
+
 // listenerName(index): the numeric host, or the path of a Unix socket.
 napi_value LoopWrap::JsListenerName(napi_env env, napi_callback_info info) {
   Arguments arguments;

@@ -78,6 +78,8 @@ class EventLoop {
    * @param exclusive EPOLLEXCLUSIVE: others poll the same socket
    */
   [[nodiscard]] int ListenDescriptor(int fd, bool exclusive);
+  /** @returns 0 or a negative errno */
+  [[nodiscard]] int TuneListener(uint32_t index, const AcceptedOptions& options);
   /** What a listener is bound to. @returns 0 or a negative errno */
   [[nodiscard]] int ListenerName(uint32_t index, SocketName* name) const;
   [[nodiscard]] int ListenerPort(uint32_t index) const;

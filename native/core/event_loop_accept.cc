@@ -56,6 +56,11 @@ int EventLoop::ListenDescriptor(int fd, bool exclusive) {
   return index;
 }
 
+int EventLoop::TuneListener(uint32_t index, const AcceptedOptions& options) {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
+  return SetAcceptedOptions(listeners_[index].fd.get(), options);
+}
+
 int EventLoop::ListenerName(uint32_t index, SocketName* name) const {
   if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
   return LocalName(listeners_[index].fd.get(), name);

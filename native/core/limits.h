@@ -15,6 +15,9 @@ inline constexpr int kBacklogMax = 65535;
 /** unix(7): sun_path has 108 bytes, the last one is for the zero. */
 inline constexpr uint32_t kSocketPathBytesMax = 107;
 
+/** Keep-alive probes that may stay unanswered. */
+inline constexpr uint32_t kKeepAliveProbes = 3;
+
 /** Ready events taken from the kernel per wake-up. */
 inline constexpr uint32_t kEventsPerWaitMax = 256;
 /** Records per crossing into JavaScript; one source may add kAcceptsPerTickMax on top. */

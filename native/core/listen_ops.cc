@@ -118,6 +118,24 @@ void SocketFile::Remove() {
   path.clear();
 }
 
+int SetAcceptedOptions(int fd, const AcceptedOptions& options) {
+  int family = 0;
+  int error = CheckStreamSocket(fd, &family);
+  if (error != 0 || family == AF_UNIX) return error;
+  const auto set = [fd, &error](int level, int name, uint32_t value) {
+    if (error == 0 && value > 0) error = SetFlag(fd, level, name, static_cast<int>(value));
+  };
+  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.not_sent_low_bytes);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+  if (options.keep_alive_s > 0) {
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, options.keep_alive_s);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, options.keep_alive_s);
+    set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+  }
+  return error;
+}
+
 int ListenOn(const char* host, uint16_t port, int backlog) {
   sockaddr_storage address{};
   const socklen_t length = ParseAddress(host, port, &address);

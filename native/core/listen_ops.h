@@ -26,6 +26,19 @@ struct SocketFile {
   void Remove();
 };
 
+/** What accepted sockets inherit from their listener. 0 leaves the kernel's default. */
+struct AcceptedOptions {
+  /** TCP_NOTSENT_LOWAT: more than this many unsent bytes, and the socket is not writable. */
+  uint32_t not_sent_low_bytes = 0;
+  /** TCP_USER_TIMEOUT: how long sent bytes may stay unacknowledged. */
+  uint32_t user_timeout_ms = 0;
+  /** SO_KEEPALIVE: silence before the first probe, then between the three, in whole seconds. */
+  uint32_t keep_alive_s = 0;
+};
+
+/** @returns 0 or a negative errno; does nothing to a Unix socket @see tcp(7) */
+[[nodiscard]] int SetAcceptedOptions(int fd, const AcceptedOptions& options);
+
 /**
  * Binds and listens, always with SO_REUSEPORT; '::' takes IPv4, too.
  * @param host numeric IPv4 or IPv6 address

@@ -58,6 +58,7 @@ describe('wrong calls', () => {
     'listen',
     'listenPath',
     'listenDescriptor',
+    'tuneListener',
     'listenerName',
     'listenerPort',
     'closeListener',

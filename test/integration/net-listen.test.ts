@@ -142,6 +142,21 @@ describe('what is refused', () => {
     { name: 'a closed descriptor', options: { fd: 99_999 }, code: 'ERR_DESCRIPTOR', errno: -9 },
     { name: 'a file', options: { fd: 0 }, code: 'ERR_DESCRIPTOR' },
     { name: 'a port out of range', options: { port: 65_536 }, code: 'ERR_ARG_RANGE' },
+    {
+      name: 'a tiny send bound',
+      options: { port: 0, notSentBytesMax: 4095 },
+      code: 'ERR_ARG_RANGE',
+    },
+    {
+      name: 'a user timeout of zero',
+      options: { port: 0, userTimeoutMs: 0 },
+      code: 'ERR_ARG_RANGE',
+    },
+    {
+      name: 'keep-alive for ever',
+      options: { port: 0, keepAliveSeconds: 1e6 },
+      code: 'ERR_ARG_RANGE',
+    },
     { name: 'a backlog of zero', options: { port: 0, backlog: 0 }, code: 'ERR_ARG_RANGE' },
   ];
   test.each(cases)('$name: $code', ({ options, code, errno }) => {
@@ -158,6 +173,42 @@ describe('what is refused', () => {
     }
     chmodSync(folder, 0o500);
     expect(() => loop.listen({ path: join(folder, 's') }, echo)).toThrow(/EACCES/);
+  });
+});
+
+describe('what accepted sockets inherit', () => {
+  test('a peer that reads slowly leaves less in the kernel, and gets every byte', async () => {
+    const bytes = 30_000_000;
+    const text = 'z'.repeat(bytes);
+    const held: number[] = [];
+    for (const notSentBytesMax of [undefined, 16_384]) {
+      let accepted: Connection | undefined;
+      const tuning = notSentBytesMax === undefined ? {} : { notSentBytesMax };
+      const options = { host: '127.0.0.1', port: 0, userTimeoutMs: 20_000, ...tuning };
+      const listener = loop.listen(options, (connection) => {
+        accepted = connection;
+        connection.writeLatin1(text);
+        connection.end();
+        return echo(connection);
+      });
+      const socket = connect(listener.port, '127.0.0.1').pause();
+      // Not writable any more: the write queue has what the kernel did not take.
+      let before = -1;
+      while (before !== (accepted?.pendingBytes ?? 0) || before <= 0) {
+        before = accepted?.pendingBytes ?? 0;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      held.push(accepted?.info()?.tcp?.notSentBytes ?? -1);
+      let received = 0;
+      socket.on('data', (chunk) => {
+        received += chunk.length;
+      });
+      socket.resume();
+      await once(socket, 'end');
+      expect(received).toBe(bytes);
+      socket.destroy();
+    }
+    expect(held[1]).toBeLessThan(held[0] as number);
   });
 });
 

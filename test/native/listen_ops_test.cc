@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -133,6 +135,37 @@ TEST_F(ListenOps, OnlyListeningStreamSocketsArePrepared) {
   EXPECT_EQ(PrepareListener(silent.get()), 0);
   EXPECT_NE(::fcntl(silent.get(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(::fcntl(silent.get(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST_F(ListenOps, AcceptedSocketsInheritWhatTheListenerWasTuned) {
+  const UniqueFd listening(ListenOn("127.0.0.1", 0, 16));
+  AcceptedOptions options;
+  options.not_sent_low_bytes = 131072;
+  options.user_timeout_ms = 30000;
+  options.keep_alive_s = 60;
+  ASSERT_EQ(SetAcceptedOptions(listening.get(), options), 0);
+  SocketName name;
+  ASSERT_EQ(LocalName(listening.get(), &name), 0);
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(name.port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const UniqueFd accepted(::accept(listening.get(), nullptr, nullptr));
+  const auto option = [&accepted](int level, int which) {
+    int value = -1;
+    socklen_t length = sizeof(value);
+    EXPECT_EQ(::getsockopt(accepted.get(), level, which, &value, &length), 0);
+    return value;
+  };
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131072);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 60);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 60);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), static_cast<int>(kKeepAliveProbes));
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_NODELAY), 1);
 }
 
 }  // namespace

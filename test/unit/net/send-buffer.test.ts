@@ -42,6 +42,7 @@ beforeEach(() => {
     listen: () => 0,
     adopt: () => 0,
     connectionInfo: () => 0,
+    tuneListener: () => 0,
     listenPath: () => 0,
     listenDescriptor: () => 0,
     listenerName: () => '',
