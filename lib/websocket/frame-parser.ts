@@ -143,7 +143,7 @@ export class FrameParser {
    */
   #deliverRun(bytes: Buffer, start: number, end: number): number {
     const sink = this.#sink;
-    const { copies } = this.#unmasker;
+    const copies = this.#unmasker.copies.small;
     let text = '';
     let textAt = 0;
     let textEnd = start;
@@ -329,9 +329,7 @@ export class FrameParser {
 
   /** A copy for the receiver to keep. */
   #copyOf(bytes: Buffer, start: number, end: number): Buffer {
-    if (end - start > POOLED_BYTES_MAX) return this.#unmasker.largeCopy(bytes, start, end);
-    const { copies } = this.#unmasker;
-    const at = copies.copy(bytes, start, end, end);
-    return new BufferView(copies.memory, at, end - start);
+    if (end - start > POOLED_BYTES_MAX) this.#unmasker.expectLarge();
+    return this.#unmasker.copies.of(bytes, start, end);
   }
 }

@@ -1,7 +1,7 @@
 // XORs payloads with the client's mask in place (RFC 6455 section 5.3), and says on the way whether
 // all bytes were ASCII, which decides how a text is decoded.
 
-import { CopyPool } from './copy-pool.ts';
+import { Copies } from './copy-pool.ts';
 
 /** The native routines; lib/native/bytes.ts has them. */
 export interface NativeFrames {
@@ -42,7 +42,7 @@ export function rotateMask(mask: number, position: number): number {
  */
 export class Unmasker {
   /** Memory for the payloads that handlers get as bytes. */
-  readonly copies = new CopyPool();
+  readonly copies = new Copies();
   readonly native: NativeFrames | undefined;
   readonly scanNativeBytesMin: number;
   #hasSeenLarge = false;
@@ -65,14 +65,6 @@ export class Unmasker {
       return native.unmask(bytes, start, end, mask) ? 0 : 1;
     }
     return unmaskView(this.viewOf(bytes), start, end, mask);
-  }
-
-  /** Memory for one large payload, which is the receiver's. */
-  largeCopy(bytes: Buffer, start: number, end: number): Buffer {
-    this.expectLarge();
-    const copy = Buffer.allocUnsafeSlow(end - start);
-    bytes.copy(copy, 0, start, end);
-    return copy;
   }
 
   /** Messages that get memory of their own are coming. */

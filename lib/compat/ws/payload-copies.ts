@@ -1,7 +1,7 @@
 // Copies of payloads that listeners may keep. The small ones of a chunk lie in one copy, of which each gets
 // a Buffer: making one on memory that is there costs a fifth of allocating it.
 
-import { type CopyPool, POOLED_BYTES_MAX } from '../../websocket/copy-pool.ts';
+import type { Copies } from '../../websocket/copy-pool.ts';
 import { BufferView } from '../../websocket/fast-buffer.ts';
 
 /** Payloads up to here share a copy with those behind them. */
@@ -10,14 +10,14 @@ const SHARED_PAYLOAD_BYTES_MAX = 256;
 const SHARED_BYTES_MAX = 4096;
 
 export class PayloadCopies {
-  readonly #pool: CopyPool;
+  readonly #copies: Copies;
   #memory: ArrayBufferLike = new ArrayBuffer(0);
   /** Where bytes[0] of the chunk would lie in #memory, for payloads that end up to #end. */
   #offset = 0;
   #end = 0;
 
-  constructor(pool: CopyPool) {
-    this.#pool = pool;
+  constructor(copies: Copies) {
+    this.#copies = copies;
   }
 
   /** Another chunk: what is shared of the last one is none of its. */
@@ -27,21 +27,14 @@ export class PayloadCopies {
 
   /** A copy of bytes[start, end). */
   one(bytes: Buffer, start: number, end: number): Buffer {
-    const length = end - start;
-    if (length > POOLED_BYTES_MAX) {
-      const own = Buffer.allocUnsafeSlow(length);
-      bytes.copy(own, 0, start, end);
-      return own;
-    }
-    const at = this.#pool.copy(bytes, start, end, end);
-    return new BufferView(this.#pool.memory, at, length);
+    return this.#copies.of(bytes, start, end);
   }
 
   /** The same; what lies behind it up to `most` is copied with it, since it will be asked for next. */
   next(bytes: Buffer, start: number, end: number, most: number): Buffer {
     if (end - start > SHARED_PAYLOAD_BYTES_MAX) return this.one(bytes, start, end);
     if (end > this.#end) {
-      const pool = this.#pool;
+      const pool = this.#copies.small;
       const at = pool.copy(bytes, start, end, Math.min(most, start + SHARED_BYTES_MAX));
       this.#memory = pool.memory;
       this.#offset = at - start;

@@ -382,7 +382,7 @@ describe('a chunk of many messages', () => {
 
   test.each([
     ['whole', [part(2, x(POOLED_BYTES_MAX), true)], [part(2, x(POOLED_BYTES_MAX + 1), true)]],
-    ['in fragments', [part(2, x(9)), part(0, x(9), true)], [part(2, x(3000)), part(0, '', true)]],
+    ['in fragments', [part(2, x(9)), part(0, x(9), true)], [part(2, x(5000)), part(0, '', true)]],
   ])('the addon is told once that large ones come, %s', (_name, small, large) => {
     let calls = 0;
     const native = { ...referenceFrames, keepFreedMemory: () => calls++ };
