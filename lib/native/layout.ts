@@ -47,6 +47,7 @@ export const HEADER_RECEIVED_BYTES = 12;
 /** What readCounters() was asked for. */
 export const HEADER_ONE_SENT_BYTES = 14;
 export const HEADER_ONE_RECEIVED_BYTES = 16;
+export const HEADER_QUEUED_BYTES_MAX = 18;
 
 export const WANT_COMMIT = 1;
 export const WANT_BEFORE_FLUSH = 2;
@@ -114,6 +115,7 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   headerReceivedBytes: HEADER_RECEIVED_BYTES,
   headerOneSentBytes: HEADER_ONE_SENT_BYTES,
   headerOneReceivedBytes: HEADER_ONE_RECEIVED_BYTES,
+  headerQueuedBytesMax: HEADER_QUEUED_BYTES_MAX,
   wantCommit: WANT_COMMIT,
   wantBeforeFlush: WANT_BEFORE_FLUSH,
   eventOpen: EVENT_OPEN,

@@ -20,6 +20,7 @@ import {
   EVENT_OPEN,
   HEADER_FLUSH_COUNT,
   HEADER_QUEUED_BYTES,
+  HEADER_QUEUED_BYTES_MAX,
   HEADER_QUEUED_CONNECTIONS,
   HEADER_RECEIVE_COUNT,
   HEADER_RECEIVED_BYTES,
@@ -143,6 +144,7 @@ export class EventLoop implements Loop {
       sentBytes: buffer.wide(HEADER_SENT_BYTES),
       receivedBytes: buffer.wide(HEADER_RECEIVED_BYTES),
       queuedBytes: this.queuedBytes,
+      queuedBytesMax: buffer.wide(HEADER_QUEUED_BYTES_MAX),
       queuedConnections: this.queuedConnections,
     };
   }

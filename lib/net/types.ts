@@ -282,6 +282,8 @@ export interface LoopStats {
   readonly receivedBytes: number;
   /** Of all connections: what the kernel did not take yet. */
   readonly queuedBytes: number;
+  /** The most that this was. */
+  readonly queuedBytesMax: number;
   /** Connections that owe any of them. */
   readonly queuedConnections: number;
 }

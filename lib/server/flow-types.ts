@@ -37,10 +37,16 @@ export interface CloseInfo {
   readonly bytesUnsent: number;
 }
 
-/** Facts about one socket. Counters are zero after its close handler. */
+/** Facts about one socket. Counters of bytes are zero after its close handler. */
 export interface SocketInfo {
+  readonly transport: 'tcp' | 'unix';
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Empty and 0 once the connection is gone. */
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** The kernel's smoothed round trip time; undefined for a Unix socket and once it is gone. */
+  readonly rttUs: number | undefined;
   readonly protocol: string;
   /** Bytes on the wire, the handshake and control frames included. */
   readonly bytesReceived: number;

@@ -5,9 +5,11 @@ import { HTTP_HEAD_LIMITS, type HttpHeadLimits } from '../http/limits.ts';
 import type { Connection } from '../net/types.ts';
 import type { Refusal } from './admission-types.ts';
 import type { TrustedProxies } from './http-client-address.ts';
+import type { HttpCounters } from './http-counters.ts';
 import type { ServerRequest } from './http-types.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { Router } from './router.ts';
+import type { ServerMetrics } from './stats-types.ts';
 
 export interface HttpLimits extends HttpHeadLimits {
   /** Body bytes of one request; ServerRequest.limitBody() overrides it. */
@@ -47,6 +49,9 @@ export interface HttpApplication {
   readonly trustedProxies?: TrustedProxies;
   /** Judges requests that come through a trusted proxy; absent while nothing is to be judged. */
   readonly forwardedGate?: ForwardedGate | undefined;
+  /** Where answers are counted. */
+  readonly counters?: HttpCounters;
+  readonly metrics?: ServerMetrics | undefined;
   /** A handler threw or rejected; the client has its 500 or its reset. Must not throw. */
   onError(error: unknown): void;
   /**

@@ -159,6 +159,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
   }
 
   refuse(fault: HttpFault): void {
+    this.#application.counters?.answered(fault.status);
     this.connection.writeLatin1(faultResponse(fault, this.#date.text));
     this.close();
   }

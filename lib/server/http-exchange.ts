@@ -48,6 +48,8 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   #isGone = false;
   #body: RequestBody | undefined;
   #isAborted = false;
+  /** 0 when nobody measures. */
+  readonly #startedAt: number;
   #abort: AbortController | undefined;
 
   constructor(host: ExchangeHost, application: HttpApplication, head: RequestHead) {
@@ -55,6 +57,7 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
     this.head = head;
     this.#host = host;
     this.#application = application;
+    this.#startedAt = application.metrics?.onAnswer === undefined ? 0 : performance.now();
     this.#isContinued = !head.expectsContinue;
     this.request = new HttpRequest(head, this, host.connection, trustedProxies);
     this.response = new HttpResponse(this, head);
@@ -180,6 +183,8 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   }
 
   responseFinished(): void {
+    this.#application.counters?.answered(this.response.statusCode);
+    if (this.#startedAt !== 0) this.#measure();
     this.#host.exchangeAnswered();
   }
 
@@ -221,6 +226,16 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
       // The answer was begun: its handler ends it, and then the connection closes.
       this.#isCut = true;
       this.isReceived = true;
+    }
+  }
+
+  #measure(): void {
+    const { metrics } = this.#application;
+    const ms = performance.now() - this.#startedAt;
+    try {
+      metrics?.onAnswer?.(this.request, this.response.statusCode, ms);
+    } catch (error) {
+      this.#application.onError(error);
     }
   }
 

@@ -60,6 +60,10 @@ export class HttpResponse implements ServerResponse {
     this.#minorVersion = head.minorVersion;
   }
 
+  get statusCode(): number {
+    return this.#status;
+  }
+
   get headSent(): boolean {
     return this.#framing !== 'undecided';
   }

@@ -17,6 +17,7 @@ import { forwardedGateOf } from './forwarded-gate.ts';
 import type { ForwardedGate, HttpApplication, HttpLimits } from './http-application.ts';
 import { TrustedProxies } from './http-client-address.ts';
 import { HttpConnection } from './http-connection.ts';
+import { HttpCounters } from './http-counters.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import { HttpRequest } from './request.ts';
 import { Router } from './router.ts';
@@ -27,6 +28,7 @@ import {
   listenOptionsOf,
   proxiesOf,
 } from './server-options.ts';
+import { LoopDelay, statsOf } from './server-stats.ts';
 import { Socket } from './socket.ts';
 import { StaticFiles } from './static-files.ts';
 import type {
@@ -36,8 +38,10 @@ import type {
   Server,
   ServerListener,
   ServerListenOptions,
+  ServerMetrics,
   ServerOptions,
   ServerSocket,
+  ServerStats,
   StaticFilesOptions,
   WebSocketRoute,
 } from './types.ts';
@@ -87,6 +91,8 @@ export class LoopServer implements Server, HttpApplication {
   readonly trustedProxies: TrustedProxies;
   readonly admission: Admission;
   forwardedGate: ForwardedGate | undefined;
+  readonly counters = new HttpCounters();
+  readonly metrics: ServerMetrics | undefined;
   readonly #ground: ServerGround;
   readonly #options: ServerOptions;
   readonly #sockets: WebSocketContext;
@@ -96,6 +102,9 @@ export class LoopServer implements Server, HttpApplication {
   readonly #listeners = new Set<Listener>();
   /** listen() without options was called. */
   #listensAsMade = false;
+  readonly #startedAt = Date.now();
+  readonly #loopDelay: LoopDelay | undefined;
+  #accepted = 0;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -105,6 +114,8 @@ export class LoopServer implements Server, HttpApplication {
     this.#ground = ground;
     this.#options = options;
     this.limits = httpLimitsOf(options);
+    this.metrics = options.metrics;
+    this.#loopDelay = options.measureLoopDelay === true ? new LoopDelay() : undefined;
     this.trustedProxies = new TrustedProxies(options.trustedProxies ?? [], options.forwardedHeader);
     proxiesOf(options, this.trustedProxies);
     this.admission = ground.admission ?? new Admission(options.admission);
@@ -159,6 +170,7 @@ export class LoopServer implements Server, HttpApplication {
     const resolved = resolveRoute(route, {
       options: this.#options,
       budget: this.#sockets.budget,
+      report: (error) => this.#sockets.report(error),
       highWaterBytes: this.#ground.highWaterBytes ?? HIGH_WATER_BYTES,
     });
     this.#socketRoutes.add(path, resolved);
@@ -174,6 +186,19 @@ export class LoopServer implements Server, HttpApplication {
 
   publishAll(topic: string, texts: readonly string[]): PublishResult {
     return this.#sockets.topics.publishAll(topic, texts);
+  }
+
+  // ---- looking in --------------------------------------------------------
+
+  stats(): ServerStats {
+    return statsOf({
+      loop: this.#ground.loop,
+      sockets: this.#sockets,
+      http: this.counters,
+      connections: { open: this.connectionCount, accepted: this.#accepted },
+      startedAt: this.#startedAt,
+      loopDelay: this.#loopDelay,
+    });
   }
 
   get sockets(): Iterable<ServerSocket> {
@@ -275,6 +300,7 @@ export class LoopServer implements Server, HttpApplication {
   #accept(connection: Connection): ConnectionOwner {
     const refused = this.admission.accept(connection, this.trustedProxies, this.connectionCount);
     if (refused !== undefined) return refused;
+    this.#accepted++;
     const http = new HttpConnection(connection, this);
     this.#http.set(connection, http);
     if (this.#closing !== undefined) http.drainAndClose();
@@ -309,6 +335,7 @@ export class LoopServer implements Server, HttpApplication {
     const deadline = setTimeout(() => this.#dropAll(), deadlineMs);
     await isEmpty;
     clearTimeout(deadline);
+    this.#loopDelay?.stop();
     await this.#ground.release?.();
   }
 

@@ -80,6 +80,11 @@ export class Topics {
     link.topics.clear();
   }
 
+  /** Topics that somebody is subscribed to. */
+  get count(): number {
+    return this.#topics.size;
+  }
+
   subscriberCount(name: string): number {
     let count = 0;
     const topic = this.#topics.get(name);

@@ -6,6 +6,7 @@ import type { ListenOptions } from '../net/types.ts';
 import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
+import type { ServerMetrics, ServerStats } from './stats-types.ts';
 import type {
   PublishOptions,
   PublishResult,
@@ -18,6 +19,7 @@ export type { PemSource, TlsIdentity, TlsOptions, TlsVersion } from '../net/tls-
 export type { ListenOptions, TlsCounts } from '../net/types.ts';
 export type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
 export type * from './http-types.ts';
+export type * from './stats-types.ts';
 export type * from './websocket-types.ts';
 
 /** One of the places where a server listens. */
@@ -73,6 +75,10 @@ export interface ServerOptions extends ServerListenOptions {
   readonly forwardedHeader?: ForwardedHeader;
   /** Whom the server takes in. */
   readonly admission?: AdmissionOptions;
+  /** Measurements beside the handlers. */
+  readonly metrics?: ServerMetrics;
+  /** stats() says how late the event loop is, at the cost of a timer every 10 ms. Default false. */
+  readonly measureLoopDelay?: boolean;
   /**
    * A handler threw or rejected. Default: the error is raised as an uncaught exception after the
    * flush.
@@ -123,6 +129,7 @@ export interface Server {
   setTls(options: TlsOptions): void;
   readonly port: number;
   readonly connectionCount: number;
+  stats(): ServerStats;
   /** The WebSockets that are open or closing; safe to iterate while handlers close some. */
   readonly sockets: Iterable<ServerSocket>;
   /**

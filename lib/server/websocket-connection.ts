@@ -161,8 +161,13 @@ export class WebSocketConnection
 
   info(): SocketInfo {
     const { connection, socket } = this;
-    const { sentBytes, receivedBytes } = connection.readCounters();
+    const known = connection.info();
+    const { sentBytes, receivedBytes } = known ?? connection.readCounters();
     return {
+      transport: known?.transport ?? 'tcp',
+      localAddress: known?.localAddress ?? '',
+      localPort: known?.localPort ?? 0,
+      rttUs: known?.tcp?.rttUs,
       remoteAddress: connection.remoteAddress,
       remotePort: connection.remotePort,
       protocol: socket.protocol,

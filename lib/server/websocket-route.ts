@@ -15,6 +15,7 @@ import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { QueueBudget } from './queue-budget.ts';
 import { RouteAdmission } from './route-admission.ts';
+import { measured } from './route-metrics.ts';
 import type { ServerOptions, SlowPolicy, UpgradeDecision, WebSocketRoute } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { WebSocketContext } from './websocket-context.ts';
@@ -39,6 +40,8 @@ export interface ResolvedRoute {
 export interface RouteGround {
   readonly options: ServerOptions;
   readonly budget: QueueBudget;
+  /** Gets what measurements throw. */
+  readonly report: (error: unknown) => void;
   /** The loop's own high mark. */
   readonly highWaterBytes: number;
 }
@@ -55,7 +58,7 @@ export function resolveRoute<Data>(
   const lowWaterBytes = route.lowWaterBytes ?? lowMarkOf(highWaterBytes);
   return {
     admission: new RouteAdmission(route),
-    handlers: withStreams(untyped(route)),
+    handlers: measured(withStreams(untyped(route)), options.metrics, ground.report),
     session: sessionOptionsOf(untyped(route), options),
     slow: route.slow ?? 'drop',
     queueBytesMax,

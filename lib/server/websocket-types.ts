@@ -31,7 +31,7 @@ export interface SendOptions {
 
 export interface PublishOptions extends SendOptions {
   /** This socket gets nothing, for example because the message is its own. */
-  readonly except?: ServerSocket<never>;
+  readonly except?: ServerSocket;
 }
 
 export interface ServerSocket<Data = unknown> {

@@ -40,6 +40,7 @@ constexpr Constant kLayout[] = {
     {"headerReceivedBytes", kHeaderReceivedBytes},
     {"headerOneSentBytes", kHeaderOneSentBytes},
     {"headerOneReceivedBytes", kHeaderOneReceivedBytes},
+    {"headerQueuedBytesMax", kHeaderQueuedBytesMax},
     {"wantCommit", kWantCommit}, {"wantBeforeFlush", kWantBeforeFlush},
     {"eventOpen", kEventOpen}, {"eventData", kEventData}, {"eventEnd", kEventEnd},
     {"eventDrain", kEventDrain}, {"eventDeadline", kEventDeadline}, {"eventClose", kEventClose},

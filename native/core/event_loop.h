@@ -264,6 +264,7 @@ class EventLoop {
   uint32_t handshakes_left_ = kHandshakesPerTickMax;
 
   uint64_t queued_bytes_ = 0;
+  uint64_t queued_bytes_max_ = 0;
   uint64_t sent_bytes_ = 0;
   uint64_t received_bytes_ = 0;
 

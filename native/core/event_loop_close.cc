@@ -38,6 +38,10 @@ void EventLoop::SetPending(Connection* connection, uint32_t owed) {
   connection->accounted_bytes = owed;
   queued_bytes_ = queued_bytes_ - before + owed;
   SetWideHeader(memory_.header, kHeaderQueuedBytes, queued_bytes_);
+  if (queued_bytes_ > queued_bytes_max_) {
+    queued_bytes_max_ = queued_bytes_;
+    SetWideHeader(memory_.header, kHeaderQueuedBytesMax, queued_bytes_max_);
+  }
   if (before == 0) memory_.header[kHeaderQueuedConnections]++;
   if (owed == 0) memory_.header[kHeaderQueuedConnections]--;
 }

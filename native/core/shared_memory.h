@@ -22,6 +22,7 @@ enum HeaderWord : uint32_t {
   kHeaderReceivedBytes = 12,  // delivered so far
   kHeaderOneSentBytes = 14,   // what ReadCounters was asked for
   kHeaderOneReceivedBytes = 16,
+  kHeaderQueuedBytesMax = 18,  // the most that kHeaderQueuedBytes was
   kHeaderWords = 32,
 };
 

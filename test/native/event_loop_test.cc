@@ -436,6 +436,7 @@ TEST_F(EventLoopTest, TheSumOfAllQueuesAndTheBytesAreKept) {
   PutRecord(kSendReset, open.slot, open.generation, 0, 0);
   loop_->Flush();
   EXPECT_EQ(header_[kHeaderQueuedBytes], 0);
+  EXPECT_EQ(header_[kHeaderQueuedBytesMax], 8);
   EXPECT_EQ(header_[kHeaderQueuedConnections], 0);
   EXPECT_EQ(Turn().at(0).port, 8) << "what was never taken is told with the close";
 }

@@ -379,7 +379,7 @@ export class MemoryLoop implements Loop {
     }
     const sendCalls = this.connections.reduce((sum, each) => sum + each.writeCount, 0);
     const counts = { batches: 0, flushes: 0, sendCalls, sentBytes, receivedBytes };
-    return { ...counts, queuedBytes, queuedConnections };
+    return { ...counts, queuedBytes, queuedBytesMax: queuedBytes, queuedConnections };
   }
 
   tlsCounts(): TlsCounts {
