@@ -2,7 +2,18 @@
 // compares the list with the binary's undefined symbols.
 
 /** The zlib that Node exports. */
-const ZLIB_SYMBOLS = ['zlibVersion'] as const;
+const ZLIB_SYMBOLS = [
+  'deflate',
+  'deflateEnd',
+  'deflateInit2_',
+  'deflateReset',
+  'inflate',
+  'inflateEnd',
+  'inflateInit2_',
+  'inflateReset',
+  'inflateResetKeep',
+  'zlibVersion',
+] as const;
 
 /** The OpenSSL that Node exports. */
 const TLS_SYMBOLS = [

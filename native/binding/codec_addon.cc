@@ -4,6 +4,7 @@
 #include <node_api.h>
 #include <zlib.h>
 
+#include "deflate_js.h"
 #include "tls_context_js.h"
 
 namespace sluice {
@@ -20,7 +21,8 @@ bool ExportString(napi_env env, napi_value exports, const char* name, const char
 
 napi_value InitializeCodec(napi_env env, napi_value exports) {
   const bool complete =
-      ExportString(env, exports, "zlibVersion", zlibVersion()) && ExportTls(env, exports);
+      ExportString(env, exports, "zlibVersion", zlibVersion()) && ExportDeflate(env, exports) &&
+      ExportTls(env, exports);
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;
 }
