@@ -7,6 +7,7 @@ export type {
   AdmissionStats,
   BodySource,
   ClientCertificateInfo,
+  DeflateOptions,
   ListenOptions,
   PemSource,
   PublishResult,

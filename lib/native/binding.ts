@@ -143,6 +143,7 @@ export interface NativeTlsContext {
 /** The second addon: what stands on the zlib and OpenSSL that Node exports. */
 export interface CodecBinding {
   readonly zlibVersion: string;
+  readonly deflate: NativeDeflate;
   readonly TlsContext: new (
     clientCertificate: number,
     versionMin: number,
@@ -155,4 +156,29 @@ export interface CodecBinding {
   ) => NativeTlsContext;
   /** TLS objects of the whole process, for tests. */
   tlsLiveCounts(): { readonly contexts: number; readonly channels: number };
+}
+
+/**
+ * Deflate streams, named by integers. Ranges, flags and results of inflate() and deflate() travel in
+ * `words`; deflate-layout.ts has their places.
+ */
+export interface NativeDeflate {
+  readonly layout: Readonly<Record<string, number>>;
+  readonly words: Int32Array;
+  /** @returns the stream, or -1 without memory or for an argument out of range */
+  openDeflater(windowBits: number, level: number, memLevel: number): number;
+  openInflater(windowBits: number): number;
+  /** Frees the stream's memory at once. Does nothing for one that is closed. */
+  closeDeflater(stream: number): void;
+  closeInflater(stream: number): void;
+  /** @returns INFLATE_DONE, _FULL, _CORRUPT, _INVALID_TEXT or _NO_MEMORY */
+  inflate(stream: number, bytes: Uint8Array, out: Uint8Array): number;
+  /** What was wrong, after INFLATE_CORRUPT. */
+  inflateReason(stream: number): string;
+  /** @returns the frame's length; 0 when the message is better sent as it is */
+  deflate(stream: number, data: string | Uint8Array, out: Uint8Array): number;
+  /** Open streams of this process, all threads. */
+  liveStreams(): number;
+  /** What zlib has allocated for them. */
+  liveBytes(): number;
 }

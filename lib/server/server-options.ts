@@ -48,6 +48,9 @@ export function checkRouteOptions<Data>(route: WebSocketRoute<Data>): void {
   if (!SLOW_POLICIES.includes(route.slow)) {
     throw new SluiceError('ERR_ARG_RANGE', "slow is 'drop', 'close' or 'latest'.");
   }
+  if (route.messageBytesMax === 0 && route.deflate !== undefined && route.deflate !== false) {
+    throw new SluiceError('ERR_ARG_RANGE', 'With deflate, messageBytesMax is a bound, not 0.');
+  }
   if (streams && route.message !== undefined) {
     throw new SluiceError('ERR_ARG_RANGE', 'A route has a message or a stream handler, not both.');
   }

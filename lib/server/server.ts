@@ -173,6 +173,7 @@ export class LoopServer implements Server, HttpApplication {
       report: (error) => this.#sockets.report(error),
       highWaterBytes: this.#ground.highWaterBytes ?? HIGH_WATER_BYTES,
     });
+    if (resolved.deflate !== undefined) this.#sockets.needDeflate();
     this.#socketRoutes.add(path, resolved);
     this.#socketPaths.push(path);
     return this;
@@ -337,6 +338,7 @@ export class LoopServer implements Server, HttpApplication {
     clearTimeout(deadline);
     this.#loopDelay?.stop();
     await this.#ground.release?.();
+    this.#sockets.deflate?.close();
   }
 
   /** The time for leaving in order is over. */

@@ -2,6 +2,7 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../websocket/protocol.ts';
+import type { AcceptedUpgrade } from './accepted-upgrade.ts';
 import type {
   OutgoingStream,
   SendOptions,
@@ -10,12 +11,13 @@ import type {
   ServerSocket,
   SocketInfo,
 } from './types.ts';
-import type { AcceptedUpgrade, WebSocketConnection } from './websocket-connection.ts';
+import type { WebSocketConnection } from './websocket-connection.ts';
 
 export class Socket implements ServerSocket {
   readonly data: unknown;
   readonly request: ServerRequest;
   readonly protocol: string;
+  readonly extensions: string;
   readonly #link: WebSocketConnection;
 
   constructor(link: WebSocketConnection, accepted: AcceptedUpgrade) {
@@ -23,6 +25,7 @@ export class Socket implements ServerSocket {
     this.data = accepted.data;
     this.request = accepted.request;
     this.protocol = accepted.protocol;
+    this.extensions = accepted.compression?.answer ?? '';
   }
 
   get isOpen(): boolean {
@@ -35,12 +38,14 @@ export class Socket implements ServerSocket {
 
   send(data: string | Uint8Array, options?: SendOptions): SendOutcome {
     if (options?.key !== undefined) return this.#sendKeyed(data, options, options.key);
+    const compress = options?.compress;
     if (typeof data === 'string') {
-      if (options?.binary !== true) return this.#link.sendText(data);
-      return this.#link.sendBytes(OPCODE.binary, Buffer.from(data));
+      if (options?.binary !== true) return this.#link.sendText(data, compress);
+      return this.#link.sendBytes(OPCODE.binary, Buffer.from(data), compress);
     }
     // Bytes sent as text must be UTF-8: that is the caller's promise.
-    return this.#link.sendBytes(options?.binary === false ? OPCODE.text : OPCODE.binary, data);
+    const opcode = options?.binary === false ? OPCODE.text : OPCODE.binary;
+    return this.#link.sendBytes(opcode, data, compress);
   }
 
   /** @throws SluiceError ERR_ARG_RANGE for a payload above 125 bytes */
@@ -106,7 +111,8 @@ export class Socket implements ServerSocket {
 
   #sendKeyed(data: string | Uint8Array, options: SendOptions, key: string): SendOutcome {
     const isBinary = options.binary ?? typeof data !== 'string';
-    return this.#link.sendKeyed(isBinary ? OPCODE.binary : OPCODE.text, data, key);
+    const opcode = isBinary ? OPCODE.binary : OPCODE.text;
+    return this.#link.sendKeyed(opcode, data, key, options.compress);
   }
 }
 

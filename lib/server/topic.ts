@@ -2,18 +2,18 @@
 // loop fans it out. Sockets whose queue is full are skipped and their route is told.
 
 import type { Audience, Connection, Loop } from '../net/types.ts';
-import { encodeFrame, encodeTextFrames } from '../websocket/frame-encoder.ts';
 import { OPCODE } from '../websocket/protocol.ts';
+import { PublishFrames } from './publish-frames.ts';
+import type { PublishGroup } from './publish-group.ts';
 import type { QueueBudget } from './queue-budget.ts';
 import type { SocketCounters } from './socket-counters.ts';
 import type { PublishResult, SendOptions } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 import type { RunQueue } from './websocket-context.ts';
 import { TOPIC_LENGTH_MAX, TOPICS_PER_SOCKET_MAX } from './websocket-limits.ts';
-import type { ResolvedRoute } from './websocket-route.ts';
 
-/** The sockets of one topic, apart by the bounds of their routes: usually all have the same. */
-type Topic = Map<ResolvedRoute, Audience>;
+/** The sockets of one topic, apart by what is written to them: usually all get the same. */
+type Topic = Map<PublishGroup, Audience>;
 
 /** What topics share with the sockets of their server. */
 export interface TopicGround {
@@ -25,7 +25,7 @@ export interface TopicGround {
 /** One publish on its way. */
 interface Publish {
   readonly topic: string;
-  readonly frames: Buffer;
+  readonly frames: PublishFrames;
   readonly key?: string | undefined;
   readonly except?: WebSocketConnection | undefined;
 }
@@ -57,10 +57,10 @@ export class Topics {
       topic = new Map();
       this.#topics.set(name, topic);
     }
-    let audience = topic.get(link.route);
+    let audience = topic.get(link.publishGroup);
     if (audience === undefined) {
       audience = this.#loop.audience(link.route.highWaterBytes);
-      topic.set(link.route, audience);
+      topic.set(link.publishGroup, audience);
     }
     audience.add(link.connection);
     return true;
@@ -105,7 +105,8 @@ export class Topics {
     const topic = this.#topics.get(name);
     if (topic === undefined) return NOBODY;
     const isBinary = options.binary ?? typeof data !== 'string';
-    const frames = encodeFrame(isBinary ? OPCODE.binary : OPCODE.text, data);
+    const opcode = isBinary ? OPCODE.binary : OPCODE.text;
+    const frames = new PublishFrames(opcode, [data], options.compress);
     return this.#write(topic, { topic: name, frames, key: options.key, except });
   }
 
@@ -113,7 +114,8 @@ export class Topics {
   publishAll(name: string, texts: readonly string[]): PublishResult {
     const topic = this.#topics.get(name);
     if (topic === undefined || texts.length === 0) return NOBODY;
-    return this.#write(topic, { topic: name, frames: encodeTextFrames(texts) });
+    const frames = new PublishFrames(OPCODE.text, texts, undefined);
+    return this.#write(topic, { topic: name, frames });
   }
 
   #write(topic: Topic, publish: Publish): PublishResult {
@@ -124,20 +126,20 @@ export class Topics {
     const isExcepted = except?.topics.has(publish.topic) === true;
     const subscribers = this.subscriberCount(publish.topic) - (isExcepted ? 1 : 0);
     let taken = 0;
-    for (const [route, audience] of topic) taken += this.#fanOut(route, audience, publish);
+    for (const [group, audience] of topic) taken += this.#fanOut(group, audience, publish);
     counters.publishes++;
     counters.delivered += taken;
     if (this.#passedOver.length > 0) taken += this.#offer(publish);
     return { subscribers, dropped: subscribers - taken };
   }
 
-  #fanOut(route: ResolvedRoute, audience: Audience, publish: Publish): number {
+  #fanOut({ route, deflater }: PublishGroup, audience: Audience, publish: Publish): number {
     const keepsLatest = publish.key !== undefined && route.slow === 'latest';
     const bytesMax = keepsLatest ? route.highWaterBytes : route.queueBytesMax;
     const bound = this.#ground.budget.boundOf(bytesMax);
     const except = publish.except?.connection;
     const queuedBefore = audience.queuedCount;
-    const taken = audience.write(publish.frames, bound, this.#passOver, except);
+    const taken = audience.write(publish.frames.for(deflater), bound, this.#passOver, except);
     this.#ground.counters.queued += audience.queuedCount - queuedBefore;
     return taken;
   }
@@ -149,7 +151,7 @@ export class Topics {
     this.#passedOver = [];
     let kept = 0;
     for (const link of passedOver) {
-      if (link.takePublished(publish.topic, publish.frames, publish.key)) kept++;
+      if (link.takePublished(publish.topic, publish.frames.plain, publish.key)) kept++;
     }
     this.#ground.counters.queued += kept;
     return kept;
@@ -157,11 +159,11 @@ export class Topics {
 
   #remove(link: WebSocketConnection, name: string): void {
     const topic = this.#topics.get(name);
-    const audience = topic?.get(link.route);
+    const audience = topic?.get(link.publishGroup);
     if (topic === undefined || audience === undefined) return;
     audience.remove(link.connection);
     if (audience.size > 0) return;
-    topic.delete(link.route);
+    topic.delete(link.publishGroup);
     if (topic.size === 0) this.#topics.delete(name);
   }
 }

@@ -5,6 +5,7 @@
 import type { Connection, ConnectionOwner } from '../net/types.ts';
 import { SHORT_TEXT_LENGTH_MAX } from '../websocket/frame-encoder.ts';
 import type { IncomingStream } from '../websocket/incoming-stream.ts';
+import type { MessageDeflater } from '../websocket/message-deflater.ts';
 import { fitsRun, OutgoingRun } from '../websocket/outgoing-run.ts';
 import { OPCODE } from '../websocket/protocol.ts';
 import {
@@ -13,24 +14,18 @@ import {
   type SessionHandlers,
   type SessionPort,
 } from '../websocket/session.ts';
+import type { AcceptedUpgrade } from './accepted-upgrade.ts';
+import type { PublishGroup } from './publish-group.ts';
 import type { QueueBudget } from './queue-budget.ts';
 import { Socket } from './socket.ts';
 import type { SocketCounters } from './socket-counters.ts';
 import { type FlowPort, SocketFlow } from './socket-flow.ts';
-import type { OutgoingStream, SendOutcome, ServerRequest, SocketInfo } from './types.ts';
+import type { OutgoingStream, SendOutcome, SocketInfo } from './types.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import type { ResolvedRoute } from './websocket-route.ts';
 
 /** A chunk up to this long holds about one message of SHORT_TEXT_LENGTH_MAX. */
 const LONE_CHUNK_BYTES_MAX = 64;
-
-/** What the handshake has settled. */
-export interface AcceptedUpgrade {
-  readonly connection: Connection;
-  readonly request: ServerRequest;
-  readonly protocol: string;
-  readonly data: unknown;
-}
 
 export class WebSocketConnection
   implements ConnectionOwner, SessionPort, SessionHandlers, FlowPort
@@ -52,18 +47,29 @@ export class WebSocketConnection
   #careBytes: number;
   /** Made when something is out of the ordinary. */
   #flow: SocketFlow | undefined;
+  readonly #deflater: MessageDeflater | undefined;
+  #group: PublishGroup | undefined;
 
   constructor(accepted: AcceptedUpgrade, route: ResolvedRoute, context: WebSocketContext) {
     this.connection = accepted.connection;
     this.route = route;
     this.#careBytes = route.careBytes;
     this.#context = context;
-    this.#session = new Session(this, this, route.session, context.unmasker);
+    const { compression } = accepted;
+    this.#deflater = compression?.deflater;
+    const { unmasker } = context;
+    this.#session = new Session(this, this, route.session, unmasker, compression?.inflater);
     this.socket = new Socket(this, accepted);
   }
 
   get isOpen(): boolean {
     return this.#session.state === 'open';
+  }
+
+  /** With whom it shares the bytes of a publish. */
+  get publishGroup(): PublishGroup {
+    this.#group ??= this.#context.publishGroups.of(this.route, this.#deflater?.shared);
+    return this.#group;
   }
 
   get pendingBytes(): number {
@@ -86,7 +92,10 @@ export class WebSocketConnection
 
   // ---- sending -----------------------------------------------------------
 
-  sendText(text: string): SendOutcome {
+  sendText(text: string, compress?: boolean): SendOutcome {
+    if (this.#deflater?.wants(text.length, compress) === true) {
+      return this.#sendDeflated(this.#deflater, OPCODE.text, text);
+    }
     const run = this.#run;
     const connection = this.connection;
     const pending = connection.pendingBytes + run.length;
@@ -107,7 +116,10 @@ export class WebSocketConnection
     return pending + text.length >= this.route.highWaterBytes ? 'queued' : 'sent';
   }
 
-  sendBytes(opcode: number, payload: Uint8Array): SendOutcome {
+  sendBytes(opcode: number, payload: Uint8Array, compress?: boolean): SendOutcome {
+    if (this.#deflater?.wants(payload.length, compress) === true && opcode < OPCODE.close) {
+      return this.#sendDeflated(this.#deflater, opcode, payload);
+    }
     if (this.#session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
       const outcome = this.#needFlow().judge(opcode, payload);
       if (outcome !== undefined) return this.#counted(outcome);
@@ -120,13 +132,19 @@ export class WebSocketConnection
   }
 
   /** A message of which a slow peer gets the newest only, if the route says so. */
-  sendKeyed(opcode: number, data: string | Uint8Array, key: string): SendOutcome {
+  sendKeyed(
+    opcode: number,
+    data: string | Uint8Array,
+    key: string,
+    compress?: boolean,
+  ): SendOutcome {
     if (this.route.slow === 'latest') {
       const outcome = this.#needFlow().judgeKeyed(opcode, data, key);
       if (outcome !== undefined) return this.#counted(outcome);
     }
-    if (typeof data !== 'string') return this.sendBytes(opcode, data);
-    return opcode === OPCODE.text ? this.sendText(data) : this.sendBytes(opcode, Buffer.from(data));
+    if (typeof data !== 'string') return this.sendBytes(opcode, data, compress);
+    if (opcode === OPCODE.text) return this.sendText(data, compress);
+    return this.sendBytes(opcode, Buffer.from(data), compress);
   }
 
   openStream(isBinary: boolean): OutgoingStream {
@@ -240,6 +258,7 @@ export class WebSocketConnection
   onClose(): void {
     // First of all: the route's close handler may throw.
     this.#flow?.end();
+    this.#deflater?.end();
     this.#context.forget(this);
     this.#session.gone();
   }
@@ -346,6 +365,18 @@ export class WebSocketConnection
   }
 
   // ------------------------------------------------------------------------
+
+  #sendDeflated(deflater: MessageDeflater, opcode: number, data: string | Uint8Array): SendOutcome {
+    if (this.#session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
+      const outcome = this.#needFlow().judge(opcode, data);
+      if (outcome !== undefined) return this.#counted(outcome);
+    }
+    this.flushRun();
+    const pending = deflater.write(this.connection, this.#context.encoder, opcode, data);
+    if (pending < 0) return 'dropped';
+    this.messagesSent++;
+    return pending >= this.route.highWaterBytes ? 'queued' : 'sent';
+  }
 
   #needFlow(): SocketFlow {
     this.#flow ??= new SocketFlow(this);

@@ -1,11 +1,14 @@
 // What all WebSocket connections of a server share: the encoder on the loop's slab, the runs that wait
 // for the flush, topics, and the set of open connections.
 
+import { loadCodec } from '../native/load-codec.ts';
 import type { Loop, TickTask } from '../net/types.ts';
+import { DeflateStreams } from '../websocket/deflate-streams.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
 import type { Initiator } from '../websocket/session.ts';
 import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
 import type { Admission } from './admission.ts';
+import { PublishGroups } from './publish-group.ts';
 import { QueueBudget } from './queue-budget.ts';
 import { SocketCounters } from './socket-counters.ts';
 import { Topics } from './topic.ts';
@@ -64,6 +67,9 @@ export class WebSocketContext {
   readonly admission: Admission;
   readonly budget: QueueBudget;
   readonly counters = new SocketCounters();
+  readonly publishGroups = new PublishGroups();
+  /** Made for the first route with compression. */
+  deflate: DeflateStreams | undefined;
   /** Accepted and not yet gone. */
   readonly connections = new Set<WebSocketConnection>();
   /** New handshakes are refused with 503. */
@@ -79,6 +85,11 @@ export class WebSocketContext {
     this.budget = new QueueBudget(loop, options.queueBytesTotal ?? 0);
     this.topics = new Topics(loop, this);
     this.#options = options;
+  }
+
+  /** @throws SluiceError ERR_CODEC_MISSING without the addon that compresses */
+  needDeflate(): void {
+    this.deflate ??= new DeflateStreams(loadCodec().deflate, this.#options.loop.sendSlab);
   }
 
   /** A set may lose members while it is iterated; those are passed over. */

@@ -3,6 +3,8 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { ConnectionLease } from '../net/types.ts';
+import { negotiateDeflate } from '../websocket/deflate-negotiation.ts';
+import { type ResolvedDeflate, resolveDeflate } from '../websocket/deflate-options.ts';
 import {
   acceptHeaders,
   checkHandshake,
@@ -10,7 +12,10 @@ import {
   isHeaderSafe,
 } from '../websocket/handshake.ts';
 import { streamOf } from '../websocket/incoming-stream.ts';
+import { MessageDeflater } from '../websocket/message-deflater.ts';
+import { MessageInflater } from '../websocket/message-inflater.ts';
 import type { SessionOptions } from '../websocket/session.ts';
+import type { Compression } from './accepted-upgrade.ts';
 import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { QueueBudget } from './queue-budget.ts';
@@ -27,6 +32,8 @@ export interface ResolvedRoute {
   readonly session: SessionOptions;
   readonly admission: RouteAdmission;
   readonly slow: SlowPolicy;
+  /** Undefined: messages are not compressed. */
+  readonly deflate: ResolvedDeflate | undefined;
   readonly queueBytesMax: number;
   readonly highWaterBytes: number;
   readonly lowWaterBytes: number;
@@ -46,7 +53,7 @@ export interface RouteGround {
   readonly highWaterBytes: number;
 }
 
-/** Fills in the server's options and the defaults. */
+/** Fills in the server's options and the defaults. @throws SluiceError for wrong deflate options */
 export function resolveRoute<Data>(
   route: WebSocketRoute<Data>,
   ground: RouteGround,
@@ -61,6 +68,7 @@ export function resolveRoute<Data>(
     handlers: measured(withStreams(untyped(route)), options.metrics, ground.report),
     session: sessionOptionsOf(untyped(route), options),
     slow: route.slow ?? 'drop',
+    deflate: resolveDeflate(route.deflate),
     queueBytesMax,
     highWaterBytes,
     lowWaterBytes,
@@ -195,13 +203,28 @@ function carryOut(upgrade: Upgrade, decision: Decision): void {
       'The upgrade hook chose a protocol that was not offered.',
     );
   }
-  const head = headOf(acceptHeaders(handshake.accept, protocol), decision?.headers ?? {});
+  const compression = compressionOf(upgrade);
+  const own = acceptHeaders(handshake.accept, protocol, compression?.answer);
+  const head = headOf(own, decision?.headers ?? {});
   const { connection, request } = exchange;
-  const accepted = { connection, request, protocol, data: decision?.data };
+  const accepted = { connection, request, protocol, data: decision?.data, compression };
   const link = new WebSocketConnection(accepted, route, context);
   if (!exchange.accept(head, link)) return;
   context.counters.handshakesAccepted++;
   link.open();
+}
+
+function compressionOf({ context, route, handshake }: Upgrade): Compression | undefined {
+  const { deflate: options, session } = route;
+  const streams = context.deflate;
+  if (options === undefined || streams === undefined) return undefined;
+  const agreement = negotiateDeflate(handshake.extensions, options);
+  if (agreement === undefined) return undefined;
+  return {
+    answer: agreement.answer,
+    deflater: new MessageDeflater(streams, agreement, options),
+    inflater: new MessageInflater(streams, agreement, session.messageBytesMax),
+  };
 }
 
 function checkedStatus(status: number): number {

@@ -1,5 +1,6 @@
 // What WebSocket handlers receive and may do (contract.md section 5): the socket, the route, topics.
 
+import type { DeflateOptions } from '../websocket/deflate-options.ts';
 import type {
   CloseInfo,
   OutgoingStream,
@@ -9,6 +10,7 @@ import type {
 } from './flow-types.ts';
 import type { ServerRequest } from './http-types.ts';
 
+export type { DeflateOptions } from '../websocket/deflate-options.ts';
 export type {
   CloseInfo,
   OutgoingStream,
@@ -20,7 +22,10 @@ export type {
 export interface SendOptions {
   /** Default: text for strings, binary for bytes. */
   readonly binary?: boolean;
-  /** Reserved for permessage-deflate. */
+  /**
+   * Whether it is compressed, for sockets that have agreed on permessage-deflate. Default: from the
+   * route's threshold on.
+   */
   readonly compress?: boolean;
   /**
    * On a route with `slow: 'latest'`: while the peer is slow, only the newest message of each key
@@ -39,6 +44,8 @@ export interface ServerSocket<Data = unknown> {
   readonly data: Data;
   readonly request: ServerRequest;
   readonly protocol: string;
+  /** What was agreed on, as in Sec-WebSocket-Extensions; '' without permessage-deflate. */
+  readonly extensions: string;
   readonly isOpen: boolean;
   readonly pendingBytes: number;
   /**
@@ -141,6 +148,8 @@ export interface WebSocketRoute<Data = unknown> {
   readonly highWaterBytes?: number;
   /** Pending bytes below which `drain` comes. Default: a quarter of the high mark. */
   readonly lowWaterBytes?: number;
+  /** permessage-deflate (RFC 7692) for clients that offer it; true takes the defaults. Default off. */
+  readonly deflate?: boolean | DeflateOptions;
   /** Default 'drop'. */
   readonly slow?: SlowPolicy;
   /** The next message of a socket waits until the promise of `message` has settled. */

@@ -13,6 +13,8 @@ export const HEADER_CUT = -1;
 export const HEADER_WRONG = -2;
 
 const MASK_BYTES = 4;
+const RESERVED_BITS = 0x70;
+const COMPRESSED_BIT = 0x40;
 const TWO_POW_32 = 4_294_967_296;
 
 export class FrameHeader {
@@ -23,6 +25,14 @@ export class FrameHeader {
   /** Little-endian word, as Unmasker wants it. */
   mask = 0;
   violation: Violation | undefined;
+  /** RSV1 of the first frame of a message: it is compressed (RFC 7692 section 6). */
+  isCompressed = false;
+  readonly #reserved: number;
+
+  /** @param hasDeflate permessage-deflate was agreed on, so that RSV1 means something */
+  constructor(hasDeflate = false) {
+    this.#reserved = hasDeflate ? RESERVED_BITS & ~COMPRESSED_BIT : RESERVED_BITS;
+  }
 
   get isControl(): boolean {
     return this.opcode >= OPCODE.close;
@@ -54,9 +64,13 @@ export class FrameHeader {
     const opcode = first & 0x0f;
     this.isFinal = first >= 0x80;
     this.opcode = opcode;
-    if ((first & 0x70) !== 0) return VIOLATIONS.reservedBits;
+    if ((first & this.#reserved) !== 0) return VIOLATIONS.reservedBits;
     if (opcode > OPCODE.pong || (opcode > OPCODE.binary && opcode < OPCODE.close)) {
       return VIOLATIONS.opcode;
+    }
+    this.isCompressed = (first & COMPRESSED_BIT) !== 0;
+    if (this.isCompressed && (opcode >= OPCODE.close || opcode === OPCODE.continuation)) {
+      return VIOLATIONS.compressedBit;
     }
     if (opcode >= OPCODE.close) return this.isFinal ? undefined : VIOLATIONS.controlFragmented;
     if (opcode === OPCODE.continuation) return isInMessage ? undefined : VIOLATIONS.continuation;

@@ -4,12 +4,14 @@
 //   push -> run of whole small messages (hot path, see frame-run.ts)
 //        -> header -> whole frame: unmask in place, decode, deliver
 //                  -> cut or fragmented: pieces are unmasked, judged and collected as they come
+//                  -> compressed: pieces are inflated as they come, see message-inflater.ts
 
 import { POOLED_BYTES_MAX } from './copy-pool.ts';
 import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
 import { isRunAscii, restoreRun, runFrameEnd, runPayloadAt, scanRun } from './frame-run.ts';
 import { MessageBuffer } from './message-buffer.ts';
+import type { MessageInflater } from './message-inflater.ts';
 import { MessagePieces, type PieceSink } from './message-pieces.ts';
 import {
   CLOSE_CODE,
@@ -45,6 +47,14 @@ export interface FrameSink {
   onViolation(violation: Violation): void;
 }
 
+/** What a parser can do beside whole messages. */
+export interface ParserExtras {
+  /** Gets the messages that are cut or fragmented, while they arrive; not those that are compressed. */
+  readonly pieces?: PieceSink | undefined;
+  /** permessage-deflate was agreed on. */
+  readonly inflater?: MessageInflater | undefined;
+}
+
 /** First byte of a final binary frame. */
 const FINAL_BINARY = 0x82;
 
@@ -52,7 +62,8 @@ export class FrameParser {
   readonly #sink: FrameSink;
   readonly #unmasker: Unmasker;
   readonly #messageBytesMax: number;
-  readonly #header = new FrameHeader();
+  readonly #header: FrameHeader;
+  readonly #inflater: MessageInflater | undefined;
   readonly #utf8 = new Utf8Validator();
 
   #isStopped = false;
@@ -68,16 +79,26 @@ export class FrameParser {
   #message: MessageBuffer | undefined;
   readonly #pieces: MessagePieces | undefined;
   #seenHighBits = 0;
+  /** The message in progress is compressed. */
+  #isCompressed = false;
 
   /**
    * @param messageBytesMax longest message in bytes; a longer one is refused from its header on
-   * @param pieces gets the messages that are cut or fragmented, while they arrive
+   * @param extras what messages may be beyond that
    */
-  constructor(sink: FrameSink, messageBytesMax: number, unmasker: Unmasker, pieces?: PieceSink) {
+  constructor(
+    sink: FrameSink,
+    messageBytesMax: number,
+    unmasker: Unmasker,
+    extras: ParserExtras = {},
+  ) {
+    const { pieces, inflater } = extras;
     this.#sink = sink;
     this.#messageBytesMax = messageBytesMax;
     this.#unmasker = unmasker;
     this.#pieces = pieces === undefined ? undefined : new MessagePieces(pieces);
+    this.#inflater = inflater;
+    this.#header = new FrameHeader(inflater !== undefined);
   }
 
   /** Ends push() after the message that is being delivered; resume() undoes it. */
@@ -94,6 +115,7 @@ export class FrameParser {
     this.#isEnded = true;
     this.#message = undefined;
     this.#cut = undefined;
+    this.#inflater?.end();
   }
 
   /**
@@ -156,7 +178,8 @@ export class FrameParser {
       const to = runFrameEnd(bytes, at, from);
       if (to - from > this.#messageBytesMax) break;
       if (bytes[at] === FINAL_BINARY) {
-        if (to - from > SHARED_PAYLOAD_BYTES_MAX) sink.onBinary(this.#copyOf(bytes, from, to));
+        if (to - from > SHARED_PAYLOAD_BYTES_MAX)
+          sink.onBinary(this.#unmasker.copyOf(bytes, from, to));
         else {
           if (to > copiedEnd) {
             copiedEnd = Math.min(end, from + SHARED_BYTES_MAX);
@@ -205,21 +228,33 @@ export class FrameParser {
     const header = this.#header;
     if (payloadAt === HEADER_WRONG) return this.#fail(header.violation ?? VIOLATIONS.opcode);
     if (header.isControl) return true;
-    const collected = (this.#message ?? this.#pieces)?.length ?? 0;
-    if (collected + header.length > this.#messageBytesMax) return this.#fail(VIOLATIONS.tooBig);
+    if (header.opcode !== OPCODE.continuation) this.#isCompressed = header.isCompressed;
+    if (!this.#fitsMessage(header.length)) return this.#fail(VIOLATIONS.tooBig);
     if (header.opcode !== OPCODE.continuation) this.#messageOpcode = header.opcode;
     if (header.length > POOLED_BYTES_MAX) this.#unmasker.expectLarge();
     return true;
   }
 
+  /** Whether the message may go on with a frame of `length` bytes. */
+  #fitsMessage(length: number): boolean {
+    if (this.#isCompressed) return this.#inflater?.announce(length) === true;
+    const collected = (this.#message ?? this.#pieces)?.length ?? 0;
+    return collected + length <= this.#messageBytesMax;
+  }
+
   /** A frame that lies whole in the slab. */
   #wholeFrame(bytes: Buffer, start: number, end: number): void {
     const header = this.#header;
+    if (this.#isCompressed && !header.isControl) {
+      this.#inflate(bytes, start, end, header.mask, header.isFinal);
+      return;
+    }
     const high = this.#unmasker.unmask(bytes, start, end, header.mask);
     if (header.isControl) this.#deliverControl(bytes, start, end);
     else if (header.isFinal && header.opcode !== OPCODE.continuation) {
       this.#messageOpcode = 0;
-      if (header.opcode === OPCODE.binary) this.#sink.onBinary(this.#copyOf(bytes, start, end));
+      if (header.opcode === OPCODE.binary)
+        this.#sink.onBinary(this.#unmasker.copyOf(bytes, start, end));
       else if (high === 0) this.#sink.onText(asFastBuffer(bytes).latin1Slice(start, end));
       else this.#deliverUtf8(bytes, start, end);
     } else if (this.#collect(bytes, start, end, high) && header.isFinal) this.#finishMessage();
@@ -231,9 +266,13 @@ export class FrameParser {
     const received = this.#received;
     const pieceEnd = Math.min(end, start + header.length - received);
     const mask = rotateMask(header.mask, received);
-    const high = this.#unmasker.unmask(bytes, start, pieceEnd, mask);
     const isLast = received + pieceEnd - start === header.length;
     this.#received = isLast ? -1 : received + pieceEnd - start;
+    if (this.#isCompressed && !header.isControl) {
+      this.#inflate(bytes, start, pieceEnd, mask, isLast && header.isFinal);
+      return pieceEnd;
+    }
+    const high = this.#unmasker.unmask(bytes, start, pieceEnd, mask);
     if (header.isControl) this.#continueControl(bytes, start, pieceEnd, received, isLast);
     else if (this.#collect(bytes, start, pieceEnd, high) && isLast && header.isFinal) {
       this.#finishMessage();
@@ -287,6 +326,21 @@ export class FrameParser {
     else this.#sink.onText(asFastBuffer(payload).utf8Slice(0, payload.length));
   }
 
+  /** Inflates a piece that is masked still, and delivers the message that it ends. */
+  #inflate(bytes: Buffer, start: number, end: number, mask: number, isLast: boolean): void {
+    const inflater = this.#inflater;
+    if (inflater === undefined) return;
+    const isText = this.#messageOpcode === OPCODE.text;
+    const violation = inflater.push(bytes, start, end, mask, isText, isLast);
+    if (violation !== undefined) this.#fail(violation);
+    else if (isLast) {
+      this.#messageOpcode = 0;
+      this.#isCompressed = false;
+      if (isText) this.#sink.onText(inflater.takeText());
+      else this.#sink.onBinary(inflater.takeBytes(this.#unmasker));
+    }
+  }
+
   #deliverUtf8(bytes: Buffer, start: number, end: number): void {
     const utf8 = this.#utf8;
     if (!utf8.push(bytes, start, end) || !utf8.isComplete) this.#fail(VIOLATIONS.utf8);
@@ -295,8 +349,8 @@ export class FrameParser {
 
   #deliverControl(bytes: Buffer, start: number, end: number): void {
     const { opcode } = this.#header;
-    if (opcode === OPCODE.ping) this.#sink.onPing(this.#copyOf(bytes, start, end));
-    else if (opcode === OPCODE.pong) this.#sink.onPong(this.#copyOf(bytes, start, end));
+    if (opcode === OPCODE.ping) this.#sink.onPing(this.#unmasker.copyOf(bytes, start, end));
+    else if (opcode === OPCODE.pong) this.#sink.onPong(this.#unmasker.copyOf(bytes, start, end));
     else this.#deliverClose(bytes, start, end);
   }
 
@@ -325,11 +379,5 @@ export class FrameParser {
     this.end();
     this.#sink.onViolation(violation);
     return false;
-  }
-
-  /** A copy for the receiver to keep. */
-  #copyOf(bytes: Buffer, start: number, end: number): Buffer {
-    if (end - start > POOLED_BYTES_MAX) this.#unmasker.expectLarge();
-    return this.#unmasker.copies.of(bytes, start, end);
   }
 }

@@ -1,8 +1,9 @@
 // The server's side of the opening handshake (RFC 6455 section 4.2) as pure functions: what is asked,
-// whether it is well-formed, and the head that answers it. Extensions are not negotiated: the place for
-// permessage-deflate is `Handshake.extensions`.
+// whether it is well-formed, and the head that answers it. What becomes of the extensions that are offered
+// is in deflate-negotiation.ts.
 
 import { createHash } from 'node:crypto';
+import { type ExtensionOffer, parseExtensions } from './extensions.ts';
 
 /** The only version there is (RFC 6455 section 4.4). */
 export const WEBSOCKET_VERSION = '13';
@@ -30,8 +31,8 @@ export interface Handshake {
   readonly accept: string;
   /** The subprotocols that the client offers, in its order. */
   readonly protocols: readonly string[];
-  /** What the client offers, unread. */
-  readonly extensions: string | undefined;
+  /** The extensions that the client offers, in its order. */
+  readonly extensions: readonly ExtensionOffer[];
 }
 
 export interface HandshakeRefusal {
@@ -58,7 +59,8 @@ export function checkHandshake(request: HandshakeRequest): Handshake | Handshake
   if (key === undefined || !KEY.test(key)) return refuse(400, 'invalid Sec-WebSocket-Key');
   const protocols = parseProtocols(headers['sec-websocket-protocol']);
   if (protocols === undefined) return refuse(400, 'invalid Sec-WebSocket-Protocol');
-  const extensions = headers['sec-websocket-extensions'];
+  const extensions = parseExtensions(headers['sec-websocket-extensions']);
+  if (extensions === undefined) return refuse(400, 'invalid Sec-WebSocket-Extensions');
   return { ok: true, accept: acceptOf(key), protocols, extensions };
 }
 
@@ -84,14 +86,20 @@ export function parseProtocols(value: string | undefined): readonly string[] | u
 /**
  * The fields of a 101 answer.
  * @param protocol the chosen subprotocol, one that was offered; '' for none
+ * @param extensions the accepted ones with their parameters; '' for none
  */
-export function acceptHeaders(accept: string, protocol: string): Record<string, string> {
+export function acceptHeaders(
+  accept: string,
+  protocol: string,
+  extensions = '',
+): Record<string, string> {
   const headers: Record<string, string> = {
     Upgrade: 'websocket',
     Connection: 'Upgrade',
     'Sec-WebSocket-Accept': accept,
   };
   if (protocol !== '') headers['Sec-WebSocket-Protocol'] = protocol;
+  if (extensions !== '') headers['Sec-WebSocket-Extensions'] = extensions;
   return headers;
 }
 

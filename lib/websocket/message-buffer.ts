@@ -24,6 +24,20 @@ export class MessageBuffer {
     return at;
   }
 
+  /**
+   * Memory with room behind what is collected, for who writes into it and then calls advance(). Doubles
+   * when it is full.
+   * @param lengthMax bound of all that is collected; must not be reached yet
+   */
+  reserve(lengthMax: number): Buffer {
+    return this.#room(Math.min(this.#length + 1, lengthMax), lengthMax);
+  }
+
+  /** `count` bytes were written behind what was collected. */
+  advance(count: number): void {
+    this.#length += count;
+  }
+
   /** What is collected so far lies in [0, length) of it. */
   get bytes(): Buffer {
     return this.#bytes ?? EMPTY;

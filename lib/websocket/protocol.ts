@@ -71,6 +71,7 @@ function protocolError(code: string, message: string): Violation {
 /** Every violation that the parser finds. The messages travel as close reasons. */
 export const VIOLATIONS = {
   reservedBits: protocolError('ERR_WS_RESERVED_BITS', 'reserved bits must be zero'),
+  compressedBit: protocolError('ERR_WS_COMPRESSED_BIT', 'RSV1 belongs to first frames of messages'),
   opcode: protocolError('ERR_WS_OPCODE', 'reserved opcode'),
   maskMissing: protocolError('ERR_WS_MASK_MISSING', 'client frames must be masked'),
   lengthForm: protocolError('ERR_WS_LENGTH_FORM', 'length is not in its shortest form'),
@@ -85,6 +86,16 @@ export const VIOLATIONS = {
     code: 'ERR_WS_UTF8',
     closeCode: CLOSE_CODE.invalidPayload,
     message: 'invalid UTF-8',
+  },
+  deflate: {
+    code: 'ERR_WS_DEFLATE',
+    closeCode: CLOSE_CODE.invalidPayload,
+    message: 'compressed data is corrupt',
+  },
+  noMemory: {
+    code: 'ERR_WS_NO_MEMORY',
+    closeCode: CLOSE_CODE.internalError,
+    message: 'no memory to inflate',
   },
   tooBig: {
     code: 'ERR_WS_TOO_BIG',

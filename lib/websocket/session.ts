@@ -16,6 +16,7 @@ import { encodeClosePayload } from './frame-encoder.ts';
 import { FrameParser, type FrameSink } from './frame-parser.ts';
 import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
 import type { IncomingStream } from './incoming-stream.ts';
+import type { MessageInflater } from './message-inflater.ts';
 import {
   CLOSE_CODE,
   CLOSE_REASON_BYTES_MAX,
@@ -74,12 +75,16 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     handlers: SessionHandlers,
     options: SessionOptions,
     unmasker: Unmasker,
+    inflater?: MessageInflater,
   ) {
     this.#port = port;
     this.#handlers = handlers;
     this.#options = options;
     this.#streams = options.streams === true ? new StreamReader(this) : undefined;
-    this.#parser = new FrameParser(this, options.messageBytesMax, unmasker, this.#streams);
+    this.#parser = new FrameParser(this, options.messageBytesMax, unmasker, {
+      pieces: this.#streams,
+      inflater,
+    });
   }
 
   get state(): SessionState {

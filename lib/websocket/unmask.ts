@@ -1,7 +1,7 @@
 // XORs payloads with the client's mask in place (RFC 6455 section 5.3), and says on the way whether
 // all bytes were ASCII, which decides how a text is decoded.
 
-import { Copies } from './copy-pool.ts';
+import { Copies, POOLED_BYTES_MAX } from './copy-pool.ts';
 
 /** The native routines; lib/native/bytes.ts has them. */
 export interface NativeFrames {
@@ -65,6 +65,12 @@ export class Unmasker {
       return native.unmask(bytes, start, end, mask) ? 0 : 1;
     }
     return unmaskView(this.viewOf(bytes), start, end, mask);
+  }
+
+  /** A copy of a payload for its receiver to keep. */
+  copyOf(bytes: Buffer, start: number, end: number): Buffer {
+    if (end - start > POOLED_BYTES_MAX) this.expectLarge();
+    return this.copies.of(bytes, start, end);
   }
 
   /** Messages that get memory of their own are coming. */

@@ -20,9 +20,8 @@ bool ExportString(napi_env env, napi_value exports, const char* name, const char
 }  // namespace
 
 napi_value InitializeCodec(napi_env env, napi_value exports) {
-  const bool complete =
-      ExportString(env, exports, "zlibVersion", zlibVersion()) && ExportDeflate(env, exports) &&
-      ExportTls(env, exports);
+  const bool complete = ExportString(env, exports, "zlibVersion", zlibVersion()) &&
+                        ExportDeflate(env, exports) && ExportTls(env, exports);
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;
 }

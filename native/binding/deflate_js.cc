@@ -199,7 +199,7 @@ size_t PlainFrameLength(size_t length) {
   return length + (length < 126 ? 2 : length < 0x10000 ? 4 : kFrameHeaderBytesMax);
 }
 
-// deflate(stream, data, out): the frame's length, 0 when it is not shorter, or kDeflateFailed
+// deflate(stream, data, out): the frame's length, or 0: better sent as it is
 napi_value JsDeflate(napi_env env, napi_callback_info info) {
   Arguments arguments;
   Deflater* deflater = FindStream(env, info, &Engine::deflaters, &arguments);
@@ -215,7 +215,6 @@ napi_value JsDeflate(napi_env env, napi_callback_info info) {
   if ((flags & kDeflateForget) != 0) deflater->Reset();
   const size_t length =
       deflater->Frame(static_cast<uint8_t>(flags), data.bytes, data.length, out.bytes, out.length);
-  if (length == 0) return MakeInt32(env, kDeflateFailed);
   if ((flags & kDeflateIfSmaller) != 0 && length >= PlainFrameLength(data.length)) {
     return MakeInt32(env, 0);
   }
@@ -283,7 +282,6 @@ constexpr Constant kConstants[] = {
     {"deflateForget", kDeflateForget},
     {"deflateIfSmaller", kDeflateIfSmaller},
     {"deflateText", kDeflateText},
-    {"deflateFailed", kDeflateFailed},
     {"deflateTextBytesMax", kDeflateTextBytesMax},
     {"streamsMax", kStreamsMax},
 };

@@ -30,9 +30,6 @@ inline constexpr uint32_t kDeflateIfSmaller = 0x200;
 /** The data is a text. */
 inline constexpr uint32_t kDeflateText = 0x400;
 
-/** deflate(): zlib has failed, the stream cannot be used for this peer any more. */
-inline constexpr int32_t kDeflateFailed = -1;
-
 /** Texts that may need more than this travel as bytes. */
 inline constexpr uint32_t kDeflateTextBytesMax = 1024 * 1024;
 /** Streams of one kind in one environment: one per connection. */

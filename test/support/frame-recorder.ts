@@ -10,6 +10,7 @@ const POISON = 0xdd;
 export class FrameRecorder implements FrameSink {
   readonly events: string[] = [];
   readonly kept: Buffer[] = [];
+  readonly violations: Violation[] = [];
   onEvent: ((event: string) => void) | undefined;
 
   onText(text: string): void {
@@ -35,6 +36,7 @@ export class FrameRecorder implements FrameSink {
   }
 
   onViolation(violation: Violation): void {
+    this.violations.push(violation);
     this.#add(`${violation.code} ${violation.closeCode}`);
   }
 

@@ -35,7 +35,7 @@ test('accepts the example of section 1.3', () => {
     ok: true,
     accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
     protocols: [],
-    extensions: undefined,
+    extensions: [],
   });
   expect(acceptOf('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
 });
