@@ -17,6 +17,7 @@
         'native/core/event_loop_flush.cc',
         'native/core/event_loop_proxy.cc',
         'native/core/event_loop_secure.cc',
+        'native/core/file_read.cc',
         'native/core/frame_scan.cc',
         'native/core/listen_ops.cc',
         'native/core/listener.cc',

@@ -127,6 +127,15 @@ export interface NativeBinding {
   unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
   /** @returns bytes of the simple frames that bytes[start, end) begins with; they are unmasked */
   scanFrames(bytes: Uint8Array, start: number, end: number): number;
+  /** @returns bytes read into bytes[start, end) from the page cache, or a negative errno */
+  readCached(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    fd: number,
+    positionHigh: number,
+    positionLow: number,
+  ): number;
   /** Native objects of this thread that are not freed yet. For tests and metrics. */
   liveObjects(): LiveObjects;
   keepFreedMemory(): void;

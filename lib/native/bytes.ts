@@ -23,6 +23,26 @@ export function scanFramesNative(bytes: Uint8Array, start: number, end: number):
   return loadNative().scanFrames(bytes, start, end);
 }
 
+const WORD = 2 ** 32;
+
+/**
+ * Reads what the page cache has of a file, and never waits for a disk: preadv2(2) with RWF_NOWAIT.
+ * @param position of the first byte, 0..2^53 - 1
+ * @returns bytes put into bytes[start, end), fewer when only a part is there, 0 at the end of the file;
+ *   or a negative errno: -EAGAIN when the first byte is not there, others where the kernel cannot tell
+ * @throws TypeError ERR_ARG_TYPE, RangeError ERR_ARG_RANGE
+ */
+export function readCachedNative(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  fd: number,
+  position: number,
+): number {
+  const high = Math.floor(position / WORD);
+  return loadNative().readCached(bytes, start, end, fd, high, position % WORD);
+}
+
 /**
  * Makes glibc keep up to 64 MiB of freed memory for the whole process, unless mallopt(3) or its
  * environment variables say something else. To be called when large payloads come and go.

@@ -18,7 +18,8 @@ import {
   type StaticBody,
 } from './static-body.ts';
 import { staticNameOf } from './static-name.ts';
-import { isOpened, StaticStore, type StoredFile } from './static-store.ts';
+import { isOpened, type StoredFile } from './static-open-files.ts';
+import { StaticStore } from './static-store.ts';
 
 const FRESH_MS_DEFAULT = 1000;
 const FRESH_MS_MAX = 3_600_000;
@@ -55,7 +56,8 @@ export class StaticFiles {
       throw new SluiceError('ERR_ARG_RANGE', `freshMs is from 0 to ${FRESH_MS_MAX}.`);
     }
     const leavesRoot = options.symlinks === 'anywhere';
-    this.#store = new StaticStore({ root: rootOf(directory), freshMs, leavesRoot, clock });
+    const failed = (error: unknown): void => options.failed?.(error as Error, '');
+    this.#store = new StaticStore({ root: rootOf(directory), freshMs, leavesRoot, clock, failed });
   }
 
   get store(): StaticStore {
@@ -70,7 +72,9 @@ export class StaticFiles {
     const codings = this.#codingsFor(request);
     const found = this.#peek(name, codings);
     if (found === undefined) return this.#findAndSend(request, response, name, codings);
-    return this.#sendFromMemory(request, response, name, found);
+    return isOpened(found.file)
+      ? this.#sendOpened(request, response, name, found)
+      : this.#sendFromMemory(request, response, name, found);
   }
 
   #indexIn(folder: string): string | undefined {
@@ -154,7 +158,7 @@ export class StaticFiles {
       const body = this.#begin(request, response, name, found);
       if (body !== undefined) await this.#stream(response, name, file, body);
     } finally {
-      if (isOpened(file)) await this.#store.close(file);
+      if (isOpened(file)) this.#store.release(file);
     }
   }
 

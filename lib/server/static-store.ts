@@ -4,6 +4,14 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  type FileVersion,
+  isSameVersion,
+  type OpenedFile,
+  OpenFiles,
+  type StoredFile,
+  versionOf,
+} from './static-open-files.ts';
 
 /** Larger files are never kept in memory. */
 export const KEPT_FILE_BYTES_MAX = 64 * 1024;
@@ -11,34 +19,11 @@ export const KEPT_FILE_BYTES_MAX = 64 * 1024;
 export const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 /** Names that are remembered, those included that were not there. */
 export const KEPT_NAMES_MAX = 2048;
-/** Descriptors of large files that are being sent, or files being read. */
-export const OPEN_FILES_MAX = 512;
 
 /** A FIFO would block, a terminal would become ours. Node adds O_CLOEXEC. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** What open(2) and stat(2) say of a name that cannot be served. */
 const MISSING_CODES = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'EACCES', 'EPERM', 'ENXIO'];
-
-/** What tells one version of a file from another. */
-export interface FileVersion {
-  readonly size: number;
-  readonly modifiedMs: number;
-  readonly inode: number;
-  readonly device: number;
-}
-
-export interface StoredFile {
-  readonly version: FileVersion;
-  /** Strong: size, time of change and inode. */
-  readonly etag: string;
-  /** The whole file; undefined for a large one. */
-  readonly bytes: Buffer | undefined;
-}
-
-/** A large file: who gets it closes it. */
-export interface OpenedFile extends StoredFile {
-  readonly handle: FileHandle;
-}
 
 export type Lookup = StoredFile | OpenedFile | 'missing' | 'folder' | 'busy';
 
@@ -55,6 +40,8 @@ export interface StaticStoreOptions {
   /** Symbolic links may lead out of the root. */
   readonly leavesRoot: boolean;
   readonly clock: { now(): number };
+  /** A descriptor could not be closed. */
+  readonly failed: (error: unknown) => void;
 }
 
 export class StaticStore {
@@ -62,10 +49,12 @@ export class StaticStore {
   /** In the order in which they were looked up. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  #openFiles = 0;
+  /** Large files, open. */
+  readonly large: OpenFiles;
 
   constructor(options: StaticStoreOptions) {
     this.#options = options;
+    this.large = new OpenFiles(options.failed);
   }
 
   get keptBytes(): number {
@@ -76,16 +65,15 @@ export class StaticStore {
     return this.#kept.size;
   }
 
-  get openFiles(): number {
-    return this.#openFiles;
-  }
-
-  /** What is known of a name without asking the file system; undefined when that is needed. */
+  /**
+   * What is known of a name without looking for it; undefined when that is needed. A large file must be
+   * given back.
+   */
   peek(name: string): StoredFile | 'missing' | undefined {
+    const fresh = this.#options.clock.now() - this.#options.freshMs;
     const kept = this.#kept.get(name);
-    if (kept === undefined) return undefined;
-    if (this.#options.clock.now() - kept.checkedAt >= this.#options.freshMs) return undefined;
-    return kept.file;
+    if (kept === undefined) return this.large.takeFresh(name, fresh);
+    return kept.checkedAt > fresh ? kept.file : undefined;
   }
 
   /**
@@ -102,31 +90,25 @@ export class StaticStore {
     if (stats.isDirectory()) return 'folder';
     // Opening a device may do something.
     if (!stats.isFile()) return this.#missing(name, keepsMissing);
-    const kept = this.#kept.get(name);
-    if (
-      kept !== undefined &&
-      kept.file !== 'missing' &&
-      isSame(kept.file.version, versionOf(stats))
-    ) {
-      this.#keep(name, kept.file);
-      return kept.file;
+    const version = versionOf(stats);
+    const kept = this.#kept.get(name)?.file;
+    if (kept !== undefined && kept !== 'missing' && isSameVersion(kept.version, version)) {
+      this.#keep(name, kept);
+      return kept;
     }
+    const opened = this.large.takeSame(name, version, this.#options.clock.now());
+    if (opened !== undefined) return opened;
     this.#forget(name);
-    if (this.#openFiles >= OPEN_FILES_MAX) return 'busy';
+    if (!this.large.reserve()) return 'busy';
     return this.#open(name, path, keepsMissing);
   }
 
-  /** Gives the descriptor of a large file back. */
-  async close(file: OpenedFile): Promise<void> {
-    try {
-      await file.handle.close();
-    } finally {
-      this.#openFiles--;
-    }
+  /** Gives a large file back. */
+  release(file: OpenedFile): void {
+    this.large.release(file);
   }
 
   async #open(name: string, path: string, keepsMissing: boolean): Promise<Lookup> {
-    this.#openFiles++;
     let handle: FileHandle | undefined;
     let isHandedOut = false;
     try {
@@ -140,7 +122,7 @@ export class StaticStore {
       const etag = etagOf(version);
       if (version.size > KEPT_FILE_BYTES_MAX) {
         isHandedOut = true;
-        return { version, etag, bytes: undefined, handle };
+        return this.large.add(name, handle, version, etag, this.#options.clock.now());
       }
       const bytes = await handle.readFile();
       // It grew or shrank meanwhile: the next request sees the new one whole.
@@ -150,7 +132,7 @@ export class StaticStore {
       return file;
     } finally {
       if (!isHandedOut) {
-        this.#openFiles--;
+        this.large.cancel();
         await handle?.close();
       }
     }
@@ -183,6 +165,7 @@ export class StaticStore {
   }
 
   #forget(name: string): void {
+    this.large.drop(name);
     const kept = this.#kept.get(name);
     if (kept === undefined) return;
     this.#kept.delete(name);
@@ -190,26 +173,8 @@ export class StaticStore {
   }
 }
 
-export function isOpened(file: StoredFile): file is OpenedFile {
-  return file.bytes === undefined;
-}
-
 function bytesOf(file: StoredFile | 'missing'): number {
   return file === 'missing' ? 0 : (file.bytes?.length ?? 0);
-}
-
-export function versionOf(stats: {
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ino: number;
-  readonly dev: number;
-}): FileVersion {
-  return { size: stats.size, modifiedMs: stats.mtimeMs, inode: stats.ino, device: stats.dev };
-}
-
-function isSame(a: FileVersion, b: FileVersion): boolean {
-  const isSameFile = a.inode === b.inode && a.device === b.device;
-  return isSameFile && a.size === b.size && a.modifiedMs === b.modifiedMs;
 }
 
 function etagOf({ size, modifiedMs, inode }: FileVersion): string {

@@ -117,6 +117,7 @@ napi_value Initialize(napi_env env, napi_value exports) {
                         ExportErrorNames(env, exports) &&
                         ExportFunction(env, exports, "unmask", JsUnmask) &&
                         ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
+                        ExportFunction(env, exports, "readCached", JsReadCached) &&
                         ExportFunction(env, exports, "keepFreedMemory", JsKeepFreedMemory) &&
                         ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
                         ExportFunction(env, exports, "liveObjects", JsLiveObjects) &&

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "../core/file_read.h"
 #include "../core/frame_scan.h"
 #include "../core/live_objects.h"
 #include "../core/sha256.h"
@@ -107,6 +108,28 @@ napi_value JsScanFrames(napi_env env, napi_callback_info info) {
   const size_t scanned = ScanFrames(bytes + start, end - start);
   (void)napi_create_uint32(env, static_cast<uint32_t>(scanned), &result);
   return result;
+}
+
+napi_value JsReadCached(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  uint32_t start = 0;
+  uint32_t end = 0;
+  uint32_t fd = 0;
+  uint32_t high = 0;
+  uint32_t low = 0;
+  if (!ReadArguments(env, info, &arguments) ||
+      !RequireBytes(arguments, 0, "bytes", &bytes, &length) ||
+      !RequireRange(arguments, 1, length, &start, &end) ||
+      !RequireUint32(arguments, 3, "fd", &fd) ||
+      !RequireUint32(arguments, 4, "positionHigh", &high) ||
+      !RequireUint32(arguments, 5, "positionLow", &low)) {
+    return nullptr;
+  }
+  const uint64_t position = uint64_t{high} << 32 | low;
+  const int64_t count = ReadCached(static_cast<int>(fd), bytes + start, end - start, position);
+  return MakeInt32(env, static_cast<int32_t>(count));
 }
 
 // Garbage collection frees the payloads of large messages tens of MiB at a time. glibc gives what

@@ -98,6 +98,16 @@ describe('wrong calls', () => {
     { name: 'unmask backwards', call: () => unmask(bytes, 3, 2, 0), code: 'ERR_ARG_RANGE' },
     { name: 'unmask from below zero', call: () => unmask(bytes, -1, 2, 0), code: 'ERR_ARG_RANGE' },
     {
+      name: 'readCached beyond the end',
+      call: () => binding.readCached(bytes, 0, 5, 0, 0, 0),
+      code: 'ERR_ARG_RANGE',
+    },
+    {
+      name: 'readCached without a position',
+      call: () => (binding.readCached as (...args: unknown[]) => unknown)(bytes, 0, 1, 0),
+      code: 'ERR_ARG_TYPE',
+    },
+    {
       name: 'new NativeLoop()',
       call: () => Reflect.construct(binding.NativeLoop, []),
       code: 'ERR_ARG_TYPE',

@@ -15,14 +15,19 @@ import {
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createServer } from '../../lib/server/server.ts';
+import {
+  IDLE_FILE_MS,
+  IDLE_FILES_MAX,
+  isOpened,
+  OPEN_FILES_MAX,
+  type OpenedFile,
+} from '../../lib/server/static-open-files.ts';
 import {
   KEPT_BYTES_MAX,
   KEPT_FILE_BYTES_MAX,
   KEPT_NAMES_MAX,
-  OPEN_FILES_MAX,
-  type OpenedFile,
   StaticStore,
 } from '../../lib/server/static-store.ts';
 import type { Server, StaticFilesOptions } from '../../lib/server/types.ts';
@@ -427,15 +432,21 @@ describe('a file that is being sent', () => {
     const client = new HttpClient(port).send('GET /f/left.bin HTTP/1.1\r\nHost: a\r\n\r\n');
     await until(() => client.receivedBytes > 0, 'the first bytes');
     client.socket.pause();
-    expect(files.store.openFiles).toBe(1);
+    expect([files.store.large.count, files.store.large.idleCount]).toEqual([1, 0]);
     client.reset();
-    await until(() => files.store.openFiles === 0, 'the descriptor');
+    await until(() => files.store.large.idleCount === 1, 'the descriptor');
   });
 });
 
 describe('memory', () => {
-  const storeOf = (): StaticStore =>
-    new StaticStore({ root: folder, freshMs: 1000, leavesRoot: false, clock: { now: Date.now } });
+  const storeOf = (freshMs = 60_000): StaticStore =>
+    new StaticStore({
+      root: folder,
+      freshMs,
+      leavesRoot: false,
+      clock: { now: Date.now },
+      failed: (error) => expect.fail(String(error)),
+    });
 
   test.each([
     [KEPT_FILE_BYTES_MAX - 1, true],
@@ -446,8 +457,9 @@ describe('memory', () => {
     const store = storeOf();
     const file = await store.find('kept.bin', false);
     expect(store.keptBytes).toBe(isKept ? size : 0);
-    if (typeof file === 'object' && 'handle' in file) await store.close(file);
-    expect(store.openFiles).toBe(0);
+    if (typeof file === 'object' && isOpened(file)) store.release(file);
+    expect(store.large.idleCount).toBe(isKept ? 0 : 1);
+    expect(store.large.count).toBe(isKept ? 0 : 1);
   });
 
   test('is bounded: the file that was looked up longest ago goes', async () => {
@@ -462,20 +474,72 @@ describe('memory', () => {
     for (const name of names) rmSync(join(folder, name));
   });
 
-  test('opens a bounded number of files at once, and says so', async () => {
-    const store = storeOf();
-    const opened: OpenedFile[] = [];
-    for (let i = 0; i < OPEN_FILES_MAX; i++) {
-      const file = await store.find('large.bin', false);
-      if (typeof file === 'object' && 'handle' in file) opened.push(file);
-    }
-    expect(opened).toHaveLength(OPEN_FILES_MAX);
-    expect(await store.find('large.bin', false)).toBe('busy');
-    for (const file of opened) await store.close(file);
-    const again = await store.find('large.bin', false);
-    if (typeof again === 'object' && 'handle' in again) await store.close(again);
-    expect(again).toBeTypeOf('object');
-    expect(store.openFiles).toBe(0);
+  describe('of descriptors', () => {
+    const sparse = (count: number): string[] =>
+      Array.from({ length: count }, (_, i) => {
+        const name = `sparse-${i}.bin`;
+        writeFileSync(join(folder, name), '');
+        truncateSync(join(folder, name), KEPT_FILE_BYTES_MAX + 1);
+        return name;
+      });
+    const openAll = async (store: StaticStore, names: readonly string[]): Promise<OpenedFile[]> => {
+      const opened: OpenedFile[] = [];
+      for (const name of names) {
+        const file = await store.find(name, false);
+        if (typeof file === 'object' && isOpened(file)) opened.push(file);
+      }
+      return opened;
+    };
+
+    test('one serves all who send the same file, and is there for the next one', async () => {
+      const store = storeOf();
+      const [first, second] = await openAll(store, ['large.bin', 'large.bin']);
+      expect(first).toBe(second);
+      expect(store.large.count).toBe(1);
+      for (const file of [first, second]) if (file !== undefined) store.release(file);
+      expect(store.large.idleCount).toBe(1);
+      expect(store.peek('large.bin')).toBe(first);
+    });
+
+    test('an open file that is replaced stays whole for its readers', async () => {
+      const [name = ''] = sparse(1);
+      const store = storeOf(0);
+      const [before] = await openAll(store, [name]);
+      rmSync(join(folder, name));
+      sparse(1);
+      const [after] = await openAll(store, [name]);
+      expect(after).not.toBe(before);
+      expect(store.large.count).toBe(2);
+      if (before !== undefined) store.release(before);
+      expect(store.large.count).toBe(1);
+      if (after !== undefined) store.release(after);
+      store.large.drop(name);
+      expect(store.large.count).toBe(0);
+    });
+
+    test('as many as may be are open at once, and one more is busy', async () => {
+      const store = storeOf();
+      const names = sparse(OPEN_FILES_MAX + 1);
+      const opened = await openAll(store, names);
+      expect(opened).toHaveLength(OPEN_FILES_MAX);
+      expect(await store.find(names.at(-1) ?? '', false)).toBe('busy');
+      for (const file of opened) store.release(file);
+      expect([store.large.count, store.large.idleCount]).toEqual([IDLE_FILES_MAX, IDLE_FILES_MAX]);
+      expect(await openAll(store, names.slice(-1))).toHaveLength(1);
+      for (const name of names) rmSync(join(folder, name));
+    });
+
+    test('an idle one is closed after a while', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const store = storeOf();
+      const [file] = await openAll(store, ['large.bin']);
+      if (file !== undefined) store.release(file);
+      vi.advanceTimersByTime(IDLE_FILE_MS - 1);
+      expect(store.large.count).toBe(1);
+      vi.advanceTimersByTime(1);
+      expect(store.large.count).toBe(0);
+      vi.useRealTimers();
+    });
   });
 
   test('remembers a bounded number of names that are not there', async () => {
