@@ -40,6 +40,7 @@
         'native/binding/loop_wrap_js.cc',
         'native/binding/loop_wrap_listen.cc',
         'native/binding/loop_wrap_secure.cc',
+        'native/binding/poller_wrap.cc',
         'native/binding/symbols_js.cc',
       ],
     },

@@ -98,6 +98,18 @@ export interface NativeSecureCounts {
   readonly timedOut: number;
 }
 
+/** An epoll instance for other descriptors. Results are 0 or a negative errno. */
+export interface NativePoller {
+  /** @param token named in the records when it is ready, 1..2^31-1 */
+  add(fd: number, events: number, token: number): number;
+  modify(fd: number, events: number, token: number): number;
+  remove(fd: number): void;
+  /** Whether Node's loop waits for it. */
+  keepAlive(yes: boolean): void;
+  /** dispatch is not called any more. */
+  close(): void;
+}
+
 export interface NativeHmacKey {
   verify(bytes: Uint8Array, start: number, end: number, expectedHex: string): boolean;
 }
@@ -123,6 +135,10 @@ export interface NativeBinding {
     pending: Int32Array,
     handler: LoopHandler,
   ) => NativeLoop;
+  readonly NativePoller: new (
+    records: Int32Array,
+    handler: { dispatch(count: number): void },
+  ) => NativePoller;
   readonly HmacKey: new (secret: Uint8Array) => NativeHmacKey;
   unmask(bytes: Uint8Array, start: number, end: number, mask: number): boolean;
   /** @returns bytes of the simple frames that bytes[start, end) begins with; they are unmasked */

@@ -24,6 +24,7 @@ export const HIGH_WATER_BYTES = 64 * 1024;
 export const LOW_WATER_BYTES = 16 * 1024;
 export const BACKLOG_MAX = 65_535;
 export const SOCKET_PATH_BYTES_MAX = 107;
+export const EVENTS_PER_WAIT_MAX = 256;
 /** What may come with an adopted socket. */
 export const ADOPT_HEAD_BYTES_MAX = 1024 * 1024;
 /** Deadlines are late by up to this, never early. */
@@ -97,6 +98,7 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   highWaterBytes: HIGH_WATER_BYTES,
   lowWaterBytes: LOW_WATER_BYTES,
   backlogMax: BACKLOG_MAX,
+  eventsPerWaitMax: EVENTS_PER_WAIT_MAX,
   adoptHeadBytesMax: ADOPT_HEAD_BYTES_MAX,
   socketPathBytesMax: SOCKET_PATH_BYTES_MAX,
   wheelTickMs: WHEEL_TICK_MS,

@@ -8,6 +8,7 @@
 #include "../core/shared_memory.h"
 #include "bytes_js.h"
 #include "loop_wrap.h"
+#include "poller_wrap.h"
 #include "symbols_js.h"
 
 namespace sluice {
@@ -29,7 +30,7 @@ constexpr Constant kLayout[] = {
     {"fanoutSlotsMax", kFanoutSlotsMax}, {"pendingBytesMax", kPendingBytesMax},
     {"highWaterBytes", kHighWaterBytes}, {"lowWaterBytes", kLowWaterBytes},
     {"backlogMax", static_cast<uint32_t>(kBacklogMax)}, {"wheelTickMs", kWheelTickMs},
-    {"adoptHeadBytesMax", kAdoptHeadBytesMax}, {"socketPathBytesMax", kSocketPathBytesMax},
+    {"eventsPerWaitMax", kEventsPerWaitMax}, {"adoptHeadBytesMax", kAdoptHeadBytesMax}, {"socketPathBytesMax", kSocketPathBytesMax},
     {"lingerMs", kLingerMs}, {"headerWords", kHeaderWords},
     {"headerReceiveCount", kHeaderReceiveCount}, {"headerSendCount", kHeaderSendCount},
     {"headerSendCursor", kHeaderSendCursor}, {"headerFanoutCursor", kHeaderFanoutCursor},
@@ -113,8 +114,9 @@ bool ExportFunction(napi_env env, napi_value exports, const char* name, napi_cal
 napi_value Initialize(napi_env env, napi_value exports) {
   const napi_value loop = LoopWrap::Define(env);
   const napi_value hmac = DefineHmacKey(env);
-  const bool complete = loop != nullptr && hmac != nullptr && ExportLayout(env, exports) &&
-                        ExportErrorNames(env, exports) &&
+  const napi_value poller = PollerWrap::Define(env);
+  const bool complete = loop != nullptr && hmac != nullptr && poller != nullptr &&
+                        ExportLayout(env, exports) && ExportErrorNames(env, exports) &&
                         ExportFunction(env, exports, "unmask", JsUnmask) &&
                         ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
                         ExportFunction(env, exports, "readCached", JsReadCached) &&
@@ -122,6 +124,7 @@ napi_value Initialize(napi_env env, napi_value exports) {
                         ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
                         ExportFunction(env, exports, "liveObjects", JsLiveObjects) &&
                         napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
+                        napi_set_named_property(env, exports, "NativePoller", poller) == napi_ok &&
                         napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;

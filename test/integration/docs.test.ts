@@ -223,6 +223,18 @@ describe('library.md', () => {
   });
 });
 
+describe('epoll.md', () => {
+  test('fifo: what is written is told, and the process ends by itself', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'sluice-docs-')), 'fifo');
+    const sample = new Sample('fifo', sampleOf('epoll.md', 'fifo'), { FIFO_PATH: path });
+    await sample.says(/waiting/);
+    writeFileSync(path, 'to whom it may concern\n');
+    await sample.says(/events 1: to whom it may concern/);
+    writeFileSync(path, 'end\n');
+    expect(await sample.ended()).toBe(0);
+  });
+});
+
 describe('client.md', () => {
   let dev: DevProcess;
   let phone = '';
