@@ -2,28 +2,14 @@
 // third party's code, nothing cached, nothing framed (contract.md section 3).
 
 import { readdir, readFile } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
+import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../server/media-types.ts';
 import type { Server, ServerRequest, ServerResponse } from '../server/types.ts';
 import { sendProblem } from './problem.ts';
 
 /** A console is a page, a script and a style: more is a mistake of the folder. */
 const FILES_MAX = 200;
 const BYTES_MAX = 16 * 1024 * 1024;
-
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.ico': 'image/x-icon',
-  '.woff2': 'font/woff2',
-  '.mp3': 'audio/mpeg',
-  '.wav': 'audio/wav',
-  '.ogg': 'audio/ogg',
-  '.txt': 'text/plain; charset=utf-8',
-};
 
 const POLICY = [
   "default-src 'none'",
@@ -54,8 +40,9 @@ export async function readConsole(folder: string, agentsPath: string): Promise<C
   const files = new Map<string, StaticFile>();
   let bytesTotal = 0;
   for (const name of await listFiles(folder)) {
-    const type = TYPES[extname(name)];
-    if (type === undefined || files.size >= FILES_MAX) continue;
+    const type = mediaTypeOf(name);
+    // What has no type of the web has no business in a page: it is not served at all.
+    if (type === UNKNOWN_MEDIA_TYPE || files.size >= FILES_MAX) continue;
     const bytes = await readFile(name);
     bytesTotal += bytes.length;
     if (bytesTotal > BYTES_MAX) break;

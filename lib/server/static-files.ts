@@ -6,10 +6,10 @@ import { SluiceError } from '../base/errors.ts';
 import { acceptedCodings } from '../http/accept-encoding.ts';
 import { type ByteRange, parseRanges } from '../http/byte-ranges.ts';
 import { formatHttpDate } from '../http/http-date.ts';
-import { mediaTypeOf } from '../http/media-types.ts';
 import { evaluatePreconditions, rangeApplies } from '../http/preconditions.ts';
 import { checkField } from '../http/response-head.ts';
 import type { ServerRequest, ServerResponse, StaticFilesOptions } from './http-types.ts';
+import { mediaTypeOf } from './media-types.ts';
 import {
   bodyInMemory,
   FileChangedError,

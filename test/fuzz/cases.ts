@@ -1,7 +1,7 @@
 // How many cases each fuzz test runs when nobody says otherwise. SLUICE_FUZZ_CASES sets all of them.
 
 /** CI must run at least this many in one run of the project. */
-export const FUZZ_CASES_MIN = 200_000;
+export const FUZZ_CASES_MIN = 700_000;
 
 export const FUZZ_CASES = {
   http: 500_000,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { acceptedCodings } from '../../../lib/http/accept-encoding.ts';
 import { parseRanges, RANGES_MAX } from '../../../lib/http/byte-ranges.ts';
-import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../../lib/http/media-types.ts';
+import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../../lib/server/media-types.ts';
 import { staticNameOf } from '../../../lib/server/static-name.ts';
 
 describe('a Range field', () => {
