@@ -11,7 +11,7 @@ import { until } from '../support/websocket-client.ts';
 
 const rigs: TlsRig[] = [];
 afterEach(async () => {
-  for (const rig of rigs.splice(0)) await rig.stop();
+  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
 });
 
 async function start(options: TlsRigOptions = {}): Promise<TlsRig> {

@@ -36,23 +36,41 @@ export function makeCertificate(options: CertificateOptions): TestIdentity {
 
 function makeIn(folder: string, options: CertificateOptions): TestIdentity {
   const { name, altNames = [], issuer, rsaBits, passphrase, days = 2 } = options;
-  const certFile = join(folder, 'cert.pem');
-  const keyFile = join(folder, 'key.pem');
+  const at = (file: string): string => join(folder, file);
   const algorithm =
     rsaBits === undefined
       ? ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
       : ['-newkey', `rsa:${rsaBits}`];
-  const args = ['req', '-x509', ...algorithm, '-subj', `/O=Sluice test/CN=${name}`];
-  args.push('-days', String(days), '-keyout', keyFile, '-out', certFile);
-  args.push('-addext', `subjectAltName=${[`DNS:${name}`, ...altNames].join(',')}`);
-  args.push(...(passphrase === undefined ? ['-nodes'] : ['-passout', `pass:${passphrase}`]));
-  if (issuer !== undefined) {
-    writeFileSync(join(folder, 'ca.pem'), issuer.cert);
-    writeFileSync(join(folder, 'ca-key.pem'), issuer.key);
-    args.push('-CA', join(folder, 'ca.pem'), '-CAkey', join(folder, 'ca-key.pem'));
-    args.push('-addext', 'basicConstraints=critical,CA:FALSE');
+  const sealing = passphrase === undefined ? ['-nodes'] : ['-passout', `pass:${passphrase}`];
+  const names = [`DNS:${name}`, ...altNames].join(',');
+  writeFileSync(
+    at('extensions'),
+    `subjectAltName=${names}\nbasicConstraints=critical,CA:${issuer === undefined ? 'TRUE' : 'FALSE'}\n`,
+  );
+  openssl('req', '-new', ...algorithm, ...sealing, '-subj', `/O=Sluice test/CN=${name}`, [
+    '-keyout',
+    at('key.pem'),
+    '-out',
+    at('request.pem'),
+  ]);
+  let signer = ['-key', at('key.pem')];
+  if (issuer === undefined) {
+    if (passphrase !== undefined) signer = [...signer, '-passin', `pass:${passphrase}`];
+  } else {
+    writeFileSync(at('ca.pem'), issuer.cert);
+    writeFileSync(at('ca-key.pem'), issuer.key);
+    signer = ['-CA', at('ca.pem'), '-CAkey', at('ca-key.pem'), '-CAcreateserial'];
   }
-  const result = spawnSync('openssl', args, { encoding: 'utf8' });
+  openssl('x509', '-req', '-in', at('request.pem'), ...signer, '-days', String(days), [
+    '-extfile',
+    at('extensions'),
+    '-out',
+    at('cert.pem'),
+  ]);
+  return { cert: readFileSync(at('cert.pem'), 'utf8'), key: readFileSync(at('key.pem'), 'utf8') };
+}
+
+function openssl(...args: readonly (string | readonly string[])[]): void {
+  const result = spawnSync('openssl', args.flat(), { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`openssl: ${result.error?.message ?? result.stderr}`);
-  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
 }
