@@ -47,10 +47,24 @@ const cidr = z.string().refine(
   { message: 'must be an address or a CIDR block such as 10.0.0.0/8' },
 );
 
+const tls = z
+  .strictObject({
+    cert: z.string().min(1, 'must not be empty'),
+    key: secret,
+    passphrase: secret.optional(),
+    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional(),
+    clientCa: z.string().min(1, 'must not be empty').optional(),
+    clientName: z.string().min(1, 'must not be empty').optional(),
+  })
+  .refine((value) => (value.clientCa === undefined) === (value.clientName === undefined), {
+    path: ['clientName'],
+    message: 'and clientCa need each other',
+  });
+
 const listen = z.strictObject({
   host: z.string().default('0.0.0.0'),
   port: port.default(8080),
-  tls: z.undefined({ message: `${NOT_BUILT}: put a TLS proxy in front` }).optional(),
+  tls: tls.optional(),
 });
 
 const admin = z

@@ -16,7 +16,9 @@ function jwtSettings(jwt: GatewayConfig['agents']['jwt']): JwtSettings {
 
 export function settingsOf(config: GatewayConfig): GatewaySettings {
   const settings = {
-    listen: config.listen.map(({ host, port }) => ({ host, port })),
+    listen: config.listen.map(({ host, port, tls }) =>
+      tls === undefined ? { host, port } : { host, port, tls: defined(tls) },
+    ),
     messenger: config.messenger,
     agents: { ...config.agents, jwt: jwtSettings(config.agents.jwt) },
     console: config.console,

@@ -30,8 +30,10 @@ const PREFIX = 'SLUICE_';
 /** Variables of the program itself, which are not configuration. */
 const NOT_CONFIGURATION =
   /^SLUICE_(ADDON|POISON|FUZZ_.*|TEST_.*|LOG_LEVEL|FSYNC_.*|FAULTS_.*|SYSCALL_.*)$/;
+const TLS_FILES = /^listen\.\d+\.tls\.(cert|key|clientCa)$/;
 const SECRET_PATHS =
   /^(messenger\.(verifyToken|appSecrets\.\d+|pages\.\d+\.accessToken)|agents\.jwt\.secret|admin\.token)$/;
+const TLS_SECRETS = /^listen\.\d+\.tls\.(key|passphrase)$/;
 
 function camelCase(part: string): string {
   return part.toLowerCase().replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
@@ -104,7 +106,7 @@ function resolveSecrets(tree: Tree, env: Environment, base: string): ConfigFault
   const faults: ConfigFault[] = [];
   for (const [path, value] of [...leaves(tree)]) {
     const name = path.join('.');
-    if (typeof value !== 'string' || !SECRET_PATHS.test(name)) continue;
+    if (typeof value !== 'string' || !(SECRET_PATHS.test(name) || TLS_SECRETS.test(name))) continue;
     if (!value.startsWith('env:') && !value.startsWith('file:')) continue;
     try {
       const text = readSecret(value, env, base);
@@ -117,6 +119,14 @@ function resolveSecrets(tree: Tree, env: Environment, base: string): ConfigFault
     }
   }
   return faults;
+}
+
+/** Files of certificates lie where the configuration does, unless they say otherwise. */
+function resolveTlsFiles(tree: Tree, base: string): void {
+  for (const [path, value] of [...leaves(tree)]) {
+    if (!TLS_FILES.test(path.join('.')) || typeof value !== 'string' || value === '') continue;
+    if (!value.includes('-----BEGIN')) setPath(tree, path, resolve(base, value));
+  }
 }
 
 /**
@@ -158,6 +168,7 @@ export function checkConfig(input: unknown, env: Environment = {}, base = '.'): 
   const tree = structuredClone(input);
   const raw = applyEnvironment(tree, env);
   const secretFaults = resolveSecrets(tree, env, base);
+  resolveTlsFiles(tree, base);
   const checked = validate(tree, raw);
   const faults = [...secretFaults, ...checked.faults];
   return faults.length === 0 ? checked : { faults };

@@ -2,10 +2,11 @@
 
 import { createSignatureVerifier, nativeMac } from '../messenger/signature.ts';
 import { parseWebhook } from '../messenger/webhook.ts';
-import type { Server } from '../server/types.ts';
+import type { RouteHandler, Server } from '../server/types.ts';
 import { createAgentRoute } from './agent-route.ts';
 import { addConsoleRoutes, type ConsoleFiles } from './console-route.ts';
 import type { GatewayCore } from './gateway-core.ts';
+import { requireClientName } from './listen-tls.ts';
 import { addRestRoutes } from './rest.ts';
 import type { GatewaySettings } from './settings.ts';
 import { WebhookRoute } from './webhook-route.ts';
@@ -27,13 +28,16 @@ export function addRoutes(
     messageBytes: limits.messageBytes,
     queueBytes: limits.queueBytes,
   });
-  for (const server of servers) {
-    server.get(messenger.webhookPath, (request, response) =>
-      webhook.handleVerification(request, response),
-    );
-    server.post(messenger.webhookPath, (request, response) =>
-      webhook.handlePost(request, response),
-    );
+  const refused = (): void => {
+    core.options.counters.webhooksRefused += 1;
+  };
+  for (const [index, server] of servers.entries()) {
+    const name = settings.listen[index]?.tls?.clientName;
+    const verify: RouteHandler = (request, response) =>
+      webhook.handleVerification(request, response);
+    const post: RouteHandler = (request, response) => webhook.handlePost(request, response);
+    server.get(messenger.webhookPath, requireClientName(name, verify, refused));
+    server.post(messenger.webhookPath, requireClientName(name, post, refused));
     server.websocket(agents.path, agentRoute);
     addRestRoutes(server, core.admissions);
     if (console.enabled) addConsoleRoutes(server, console.path, files);

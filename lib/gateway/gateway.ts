@@ -17,11 +17,13 @@ import { createLoop } from '../net/event-loop.ts';
 import type { Loop } from '../net/types.ts';
 import { createServerOn } from '../server/server.ts';
 import type { Server } from '../server/types.ts';
+import { configError } from './config.ts';
 import { type ConsoleFiles, readConsole } from './console-route.ts';
 import { Disconnects } from './disconnect.ts';
 import { GatewayCore } from './gateway-core.ts';
 import { addRoutes } from './gateway-routes.ts';
 import { DRAIN_SPREAD_MS, STOP_CLOSE_MS, STOP_POSTS_MS } from './limits.ts';
+import { findTlsFaults, tlsOptionsOf } from './listen-tls.ts';
 import { ensureAddressFree } from './port-probe.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createCounters, type GatewayStats } from './stats.ts';
@@ -54,6 +56,11 @@ export interface Gateway {
   /** Graceful (default): answers what was asked, tells agents when to come back. Idempotent. */
   stop(options?: { readonly graceful?: boolean }): Promise<void>;
   stats(): GatewayStats;
+  /**
+   * Reads the files of certificates again, for connections to come; nothing is closed.
+   * @throws SluiceError ERR_CONFIG with every fault; then nothing has changed
+   */
+  reloadTls(): void;
   /** False while starting or stopping, or when the journal takes nothing. */
   readonly isReady: boolean;
 }
@@ -132,6 +139,20 @@ class ProcessGateway implements Gateway {
     }
   }
 
+  reloadTls(): void {
+    const { listen } = this.#settings;
+    const faults = findTlsFaults(listen).map(({ index, message }) => ({
+      path: `listen.${index}.tls`,
+      message,
+    }));
+    if (faults.length > 0) throw configError(faults);
+    for (const [index, server] of (this.#running?.servers ?? []).entries()) {
+      const tls = listen[index]?.tls;
+      if (tls !== undefined) server.setTls(tlsOptionsOf(tls));
+    }
+    this.#log.info({}, 'The certificates were read again.');
+  }
+
   stop(options: { readonly graceful?: boolean } = {}): Promise<void> {
     this.#stopping ??= this.#stop(options.graceful ?? true);
     return this.#stopping;
@@ -166,10 +187,11 @@ class ProcessGateway implements Gateway {
 
   #assemble(loop: Loop, opened: OpenedJournal): Running {
     const settings = this.#settings;
-    const servers = settings.listen.map(({ host, port }) =>
+    const servers = settings.listen.map(({ host, port, tls }) =>
       createServerOn(loop, {
         host,
         port,
+        ...(tls === undefined ? {} : { tls: tlsOptionsOf(tls) }),
         trustedProxies: settings.trustedProxies,
         messageBytesMax: settings.limits.messageBytes,
         queueBytes: settings.limits.queueBytes,
@@ -245,8 +267,10 @@ class ProcessGateway implements Gateway {
 async function listenAll(servers: readonly Server[]): Promise<string[]> {
   const urls: string[] = [];
   for (const server of servers) {
-    const { host, port } = await server.listen();
-    urls.push(`http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+    const { host, port, isSecure } = await server.listen();
+    urls.push(
+      `${isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    );
   }
   return urls;
 }

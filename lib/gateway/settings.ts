@@ -1,6 +1,8 @@
 // What the gateway needs to be told: the configuration of contract.md section 2 with every secret
 // resolved to its value. lib/gateway/config.ts produces it; nothing in here reads a file or a variable.
 
+import type { ListenTls } from './listen-tls.ts';
+
 /** One Page that the gateway answers for. */
 export interface PageSettings {
   readonly id: string;
@@ -53,8 +55,14 @@ export interface LimitSettings {
   readonly requestsPerSecond: number;
 }
 
+export interface ListenSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: ListenTls;
+}
+
 export interface GatewaySettings {
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly ListenSettings[];
   readonly publicUrl?: string;
   readonly messenger: MessengerSettings;
   readonly agents: AgentSettings;

@@ -5,12 +5,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { get as getSecure } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { makeCertificate, type TestIdentity } from '../support/certificates.ts';
 import { DevProcess } from '../support/dev-process.ts';
 import { blocksOf } from '../support/document-blocks.ts';
 import { until } from '../support/gateway-process.ts';
@@ -126,6 +128,36 @@ describe('library.md', () => {
     sample.process.kill('SIGHUP');
     await until('the file to go', DEADLINE_MS, () => !existsSync(path));
     expect(await textOf(`http://127.0.0.1:${port}/`)).toBe('from 127.0.0.1\n');
+  });
+
+  test('tls: answers over https, and reads its certificate again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-docs-'));
+    const files = { CERT_FILE: join(folder, 'cert.pem'), KEY_FILE: join(folder, 'key.pem') };
+    const put = ({ cert, key }: TestIdentity): void => {
+      writeFileSync(files.CERT_FILE, cert);
+      writeFileSync(files.KEY_FILE, key);
+    };
+    const first = makeCertificate({ name: 'localhost' });
+    put(first);
+    const code = sampleOf('library.md', 'tls').replace('port: 9502', 'port: 0');
+    const sample = new Sample('tls', code, files);
+    const [, port] = await sample.says(/listening on (\d+)/);
+    const address = { host: '127.0.0.1', port: Number(port), servername: 'localhost' };
+    const [response] = await once(getSecure({ ...address, ca: first.cert }), 'response');
+    expect(JSON.parse(await text(response))).toMatchObject({ protocol: 'TLSv1.3' });
+    const second = makeCertificate({ name: 'localhost' });
+    put(second);
+    sample.process.kill('SIGHUP');
+    const deadline = Date.now() + DEADLINE_MS;
+    let isNew = false;
+    while (!isNew && Date.now() < deadline) {
+      const request = getSecure({ ...address, ca: second.cert, agent: false });
+      isNew = await once(request, 'response').then(
+        ([answer]) => answer.resume() !== undefined,
+        () => false,
+      );
+    }
+    expect(isNew).toBe(true);
   });
 
   test('http: parameters, query, JSON, a streamed body', async () => {
