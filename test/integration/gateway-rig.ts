@@ -93,6 +93,7 @@ export class FakeGraph {
 }
 
 export interface RigOptions {
+  readonly listen?: GatewaySettings['listen'];
   readonly agents?: Partial<GatewaySettings['agents']>;
   readonly limits?: Partial<GatewaySettings['limits']>;
   readonly deps?: GatewayDeps;
@@ -121,7 +122,7 @@ export class Rig {
 
   get settings(): GatewaySettings {
     return {
-      listen: [{ host: '127.0.0.1', port: 0 }],
+      listen: this.#options.listen ?? [{ host: '127.0.0.1', port: 0 }],
       messenger: {
         webhookPath: '/webhook/messenger',
         verifyToken: VERIFY_TOKEN,
