@@ -1,5 +1,7 @@
 // What handlers see of the flow of messages: outcomes, policies, streams, and the facts about a socket.
 
+import type { TlsInfo } from '../net/tls-info.ts';
+
 /** 'sent': below the high mark; 'queued': at or above it; 'dropped': not accepted. */
 export type SendOutcome = 'sent' | 'queued' | 'dropped';
 
@@ -60,4 +62,6 @@ export interface SocketInfo {
   readonly openedAt: number;
   readonly topicCount: number;
   readonly isPaused: boolean;
+  /** As request.tls; undefined for a plain connection. */
+  readonly tls: TlsInfo | undefined;
 }

@@ -70,6 +70,7 @@ export function statsOf(sources: StatsSources): ServerStats {
       held: sockets.budget.heldBytes,
     },
     engine: { batches, flushes, sendCalls },
+    handshakes: loop.tlsCounts(),
     ...(loopDelay === undefined ? {} : { loopDelay: loopDelay.take() }),
   };
 }

@@ -1,5 +1,6 @@
 // What a server tells about itself: counters to look at, and hooks for measurements of one's own.
 
+import type { TlsCounts } from '../net/types.ts';
 import type { CloseInfo } from './flow-types.ts';
 import type { ServerRequest } from './http-types.ts';
 import type { ServerSocket } from './websocket-types.ts';
@@ -67,6 +68,8 @@ export interface ServerStats {
     readonly flushes: number;
     readonly sendCalls: number;
   };
+  /** TLS handshakes of the loop; one that does not complete reaches no handler. */
+  readonly handshakes: TlsCounts;
   /** With `measureLoopDelay`: how late timers were since the last call of stats(). */
   readonly loopDelay?: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
 }

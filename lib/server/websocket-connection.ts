@@ -197,6 +197,7 @@ export class WebSocketConnection
       openedAt: this.openedAt,
       topicCount: this.topics.size,
       isPaused: this.isPaused,
+      tls: connection.tlsInfo(),
     };
   }
 

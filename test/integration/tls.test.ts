@@ -210,6 +210,7 @@ test('a listener with TLS and one without serve side by side', async () => {
   expect(answer).toEqual({ secure: false });
   expect(plain.isSecure).toBe(false);
   expect(JSON.parse(await rig.get('/tls'))).toMatchObject({ secure: true });
+  expect(rig.server.stats().handshakes).toEqual({ completed: 1, failed: 0, timedOut: 0 });
 });
 
 test('a topic reaches encrypted and plain sockets alike', async () => {
@@ -218,6 +219,8 @@ test('a topic reaches encrypted and plain sockets alike', async () => {
   });
   const clients = [rig.client({}, '/news'), rig.client({}, '/news')];
   for (const client of clients) await client.opened();
+  const [socket] = rig.server.sockets;
+  expect(socket?.info().tls?.protocol).toBe('TLSv1.3');
   await until(() => rig.server.subscriberCount('news') === 2, 'both');
   const text = 'n'.repeat(40_000);
   for (let i = 0; i < 5; i++) rig.server.publish('news', `${i}${text}`);

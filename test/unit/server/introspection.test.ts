@@ -41,6 +41,7 @@ describe('stats()', () => {
         held: 0,
       },
       engine: { batches: 0, flushes: 0, sendCalls: 0 },
+      handshakes: { completed: 0, failed: 0, timedOut: 0 },
     });
     expect(Math.abs(Date.now() - stats.startedAt)).toBeLessThan(10_000);
   });
