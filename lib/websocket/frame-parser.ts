@@ -9,6 +9,7 @@
 import { POOLED_BYTES_MAX } from './copy-pool.ts';
 import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
+import type { FrameProgress } from './frame-pace.ts';
 import { isRunAscii, restoreRun, runFrameEnd, runPayloadAt, scanRun } from './frame-run.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import type { MessageInflater } from './message-inflater.ts';
@@ -58,7 +59,7 @@ export interface ParserExtras {
 /** First byte of a final binary frame. */
 const FINAL_BINARY = 0x82;
 
-export class FrameParser {
+export class FrameParser implements FrameProgress {
   readonly #sink: FrameSink;
   readonly #unmasker: Unmasker;
   readonly #messageBytesMax: number;
@@ -66,6 +67,8 @@ export class FrameParser {
   readonly #inflater: MessageInflater | undefined;
   readonly #utf8 = new Utf8Validator();
 
+  /** See FrameProgress. */
+  cutFrames = 0;
   #isStopped = false;
   #isEnded = false;
   /** A header that was cut; its first #cutLength bytes are there. */
@@ -99,6 +102,10 @@ export class FrameParser {
     this.#pieces = pieces === undefined ? undefined : new MessagePieces(pieces);
     this.#inflater = inflater;
     this.#header = new FrameHeader(inflater !== undefined);
+  }
+
+  get frameProgress(): number {
+    return this.#received >= 0 ? HEADER_BYTES_MAX + this.#received : this.#cutLength || -1;
   }
 
   /** Ends push() after the message that is being delivered; resume() undoes it. */
@@ -268,6 +275,7 @@ export class FrameParser {
     const mask = rotateMask(header.mask, received);
     const isLast = received + pieceEnd - start === header.length;
     this.#received = isLast ? -1 : received + pieceEnd - start;
+    if (isLast) this.cutFrames++;
     if (this.#isCompressed && !header.isControl) {
       this.#inflate(bytes, start, pieceEnd, mask, isLast && header.isFinal);
       return pieceEnd;

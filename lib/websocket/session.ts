@@ -13,6 +13,7 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
+import { FramePace } from './frame-pace.ts';
 import { FrameParser, type FrameSink } from './frame-parser.ts';
 import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
 import type { IncomingStream } from './incoming-stream.ts';
@@ -61,6 +62,8 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   #silentSteps = 0;
   /** The port's pending bytes at the last look. */
   #pendingSeen = 0;
+  /** While a frame was in progress at the last look. */
+  #pace: FramePace | undefined;
   /** Made when something first holds messages back. */
   #gate: InboundGate | undefined;
   #promiseSteps = 0;
@@ -351,8 +354,19 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
       return;
     }
+    if (this.#isFrameSlow()) {
+      this.#failWith(CLOSE_CODE.policyViolation, 'The frame does not move on.');
+      return;
+    }
     if (this.#silentSteps === IDLE_STEPS) this.#port.sendControl(OPCODE.ping, NO_BYTES);
     this.#armIdle();
+  }
+
+  #isFrameSlow(): boolean {
+    // While we do not read, the peer cannot be slow.
+    const isOpen = this.#gate?.isShut !== true && this.#parser.frameProgress >= 0;
+    this.#pace = isOpen ? (this.#pace ?? new FramePace()) : undefined;
+    return this.#pace !== undefined && this.#pace.look(this.#parser) >= 2 * IDLE_STEPS;
   }
 }
 
