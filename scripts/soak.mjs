@@ -1,6 +1,6 @@
 // `npm run soak`: the long runs. Kills for minutes, fuzz cases by the million, and a steady load whose
-// memory must not grow.
-//   node scripts/soak.mjs [--kills=100] [--cases=1000000] [--minutes=5]
+// memory must not grow; a crowd of which many never read, a million visits.
+//   node scripts/soak.mjs [--kills=100] [--cases=1000000] [--visits=1000000] [--minutes=5] [--only=NAME,…]
 
 import { spawnSync } from 'node:child_process';
 import { build } from './build.mjs';
@@ -21,6 +21,16 @@ const RUNS = [
     name: 'fuzz',
     args: ['--project', 'fuzz'],
     env: { SLUICE_FUZZ_CASES: option('cases', '1000000') },
+  },
+  {
+    name: 'crowd',
+    args: ['--project', 'system', 'test/system/crowd.test.ts', 'test/system/slow-peers.test.ts'],
+    env: { SLUICE_TEST_SOAK: '1' },
+  },
+  {
+    name: 'visits',
+    args: ['--project', 'system', 'test/system/no-leak.test.ts'],
+    env: { SLUICE_TEST_VISITS: option('visits', '1000000') },
   },
   {
     name: 'steady',

@@ -1,0 +1,68 @@
+// 15,000 connections of which 1,000 never read, while topics and echoes go on: what is kept for the silent
+// ones stays within the budget, and the others hardly notice them. The figures at a quiet machine are
+// asserted by `npm run soak`; here the bounds are those that a busy one keeps, too.
+
+import { afterEach, expect, test } from 'vitest';
+import { Endurance, IS_SOAK, MEBIBYTE } from '../support/endurance.ts';
+
+const CONNECTIONS = 15_000;
+const MUTED = 1000;
+const LISTENERS = 50;
+const QUEUE_BYTES = 64 * 1024;
+const MESSAGE_BYTES = 1000;
+/** What a message may put on top of a queue that is just below its bound. */
+const OVERSHOOT_BYTES = MESSAGE_BYTES + 14;
+/** Beside the queues: sockets' objects, blocks half full, V8's breath. */
+const SLACK_BYTES = 64 * MEBIBYTE;
+const CAPACITY_MS = IS_SOAK ? 5000 : 1500;
+const PACED_MS = IS_SOAK ? 30_000 : 4000;
+const P99_MS_MAX = IS_SOAK ? 5 : 500;
+
+let endurance: Endurance | undefined;
+afterEach(() => endurance?.stop());
+
+test('a thousand that never read cost their budget, and the others no time', async () => {
+  endurance = await Endurance.start({
+    options: { backlog: 4096 },
+    route: { queueBytes: QUEUE_BYTES },
+  });
+  const { server } = endurance;
+  const crowd = endurance.crowd();
+  await crowd.ask(`open ${CONNECTIONS - MUTED - LISTENERS} /echo`);
+  await crowd.ask(`open ${LISTENERS} /listen`);
+  expect(await crowd.ask(`mute ${MUTED} /mute`)).toEqual({ open: CONNECTIONS });
+  const before = await endurance.measure();
+  expect(before.connections).toBe(CONNECTIONS);
+
+  await server.ask(`fill ${MESSAGE_BYTES}`);
+  const full = await endurance.measure();
+  expect(full.pendingMax).toBeGreaterThanOrEqual(QUEUE_BYTES);
+  expect(full.pendingMax).toBeLessThan(QUEUE_BYTES + OVERSHOOT_BYTES);
+  const budget = MUTED * (QUEUE_BYTES + OVERSHOOT_BYTES) + SLACK_BYTES;
+  expect(full.rss - before.rss).toBeLessThan(budget);
+
+  const { perSecond } = await crowd.ask<{ perSecond: number }>(`capacity ${CAPACITY_MS} 64`);
+  const rate = Math.floor(perSecond / 2);
+  await server.ask(`publish ${PACED_MS}`);
+  const paced = await crowd.ask<{
+    sent: number;
+    received: number;
+    p50: number;
+    p99: number;
+    max: number;
+    others: number;
+  }>(`paced ${rate} ${PACED_MS}`);
+  const after = await endurance.measure();
+  console.log(
+    `capacity ${Math.round(perSecond)}/s; at ${rate}/s p50 ${paced.p50.toFixed(2)} ms, ` +
+      `p99 ${paced.p99.toFixed(2)} ms, max ${paced.max.toFixed(1)} ms; ` +
+      `RSS ${(before.rss / MEBIBYTE).toFixed(0)} -> ${(full.rss / MEBIBYTE).toFixed(0)} -> ` +
+      `${(after.rss / MEBIBYTE).toFixed(0)} MiB, ${(full.pendingSum / MEBIBYTE).toFixed(0)} MiB queued`,
+  );
+  expect(paced.received).toBe(paced.sent);
+  expect(paced.others).toBeGreaterThan(0);
+  expect(paced.p99).toBeLessThan(P99_MS_MAX);
+  expect(after.connections).toBe(CONNECTIONS);
+  expect(after.pendingMax).toBeLessThan(QUEUE_BYTES + OVERSHOOT_BYTES);
+  expect(after.rss - before.rss).toBeLessThan(budget);
+});
