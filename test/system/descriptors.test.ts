@@ -6,8 +6,9 @@ import { Endurance } from '../support/endurance.ts';
 import { HttpClient } from '../support/http-client.ts';
 import { until } from '../support/websocket-client.ts';
 
-const DESCRIPTORS = 64;
-const KNOCKS = 120;
+/** Enough to load the modules, which are read side by side. */
+const DESCRIPTORS = 256;
+const KNOCKS = 400;
 const WATCH_MS = 1000;
 /** One look at the listener each 100 ms; a loop that spins takes all of it. */
 const CPU_MS_MAX = 250;
