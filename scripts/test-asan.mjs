@@ -17,7 +17,10 @@ const CODEC = join(FOLDER, 'build/Release/sluice_codec.node');
 /** `-Dsanitize=…` is silently ignored by node-gyp; gyp variables are passed as long options. */
 const SANITIZE = '--sanitize=address,undefined';
 const PROOFS = ['__asan_report_load', '__ubsan_handle'];
-const TESTS = ['test/integration/net-', 'test/integration/codec-'];
+const TESTS = ['test/integration/net-', 'test/integration/codec-', 'test/fuzz/deflate'];
+const PROJECTS = ['--project', 'integration', '--project', 'fuzz'];
+/** Of each fuzz test, unless more are asked for. */
+const FUZZ_CASES = '5000';
 
 function fail(message) {
   console.error(message);
@@ -84,11 +87,12 @@ function main() {
   );
   const filters = process.argv.slice(2);
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const args = ['run', '--project', 'integration', ...(filters.length > 0 ? filters : TESTS)];
+  const args = ['run', ...PROJECTS, ...(filters.length > 0 ? filters : TESTS)];
   run(process.execPath, [vitest, ...args], {
     LD_PRELOAD: libraries.join(':'),
     SLUICE_ADDON: ADDON,
     SLUICE_CODEC: CODEC,
+    SLUICE_FUZZ_CASES: process.env.SLUICE_FUZZ_CASES ?? FUZZ_CASES,
     // V8 never frees everything at exit, and worker threads end without running destructors.
     ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:abort_on_error=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

@@ -8,6 +8,7 @@ export const FUZZ_CASES = {
   websocket: 100_000,
   messenger: 60_000,
   agentProtocol: 60_000,
+  deflate: 20_000,
 } as const;
 
 /** The cases of one test: the default, or what SLUICE_FUZZ_CASES says. */

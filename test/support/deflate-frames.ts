@@ -79,16 +79,16 @@ export interface InflateRig {
   readonly messageBytesMax?: number;
 }
 
-/** Streams of this thread that tests make and close. */
-export function testStreams(): DeflateStreams {
-  return new DeflateStreams(loadCodec().deflate, Buffer.alloc(1024 * 1024));
+/** Streams of this thread that tests make and close. @param slabBytes for what is written */
+export function testStreams(slabBytes = 1024 * 1024): DeflateStreams {
+  return new DeflateStreams(loadCodec().deflate, Buffer.alloc(slabBytes));
 }
 
 /** Feeds the pieces to a parser with permessage-deflate, through a slab that is poisoned each time. */
 export function parseCompressed(
   pieces: readonly Buffer[],
   rig: InflateRig = {},
-  streams: DeflateStreams = testStreams(),
+  streams: DeflateStreams = testStreams(0),
 ): FrameRecorder {
   const { messageBytesMax = MESSAGE_BYTES_MAX_DEFAULT } = rig;
   const recorder = new FrameRecorder();
