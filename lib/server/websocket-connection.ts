@@ -392,5 +392,6 @@ export class WebSocketConnection
   #leave(): void {
     this.#context.topics.leaveAll(this);
     this.#flow?.end();
+    this.#deflater?.end();
   }
 }

@@ -322,6 +322,9 @@ describe('faults', () => {
     raw.send(Buffer.concat([compressedFrame('fine'), bytes, compressedFrame('never read')]));
     const frames = framesOf(await raw.untilEnd());
     expect(frames.length).toBe(2);
+    // Nothing more will be sent or read, though the server still listens for the client's FIN.
+    expect(codec.liveStreams()).toBe(0);
+    raw.destroy();
     const close = frames[1]?.payload ?? Buffer.of(0, 0);
     expect(close.readUInt16BE(0)).toBe(code);
     expect(close.toString('latin1', 2)).toContain(reason);
@@ -374,6 +377,7 @@ test('an idle connection has no memory of zlib, and a closed one gives back what
   const { raw } = await openRaw('/', OFFER);
   raw.send(Buffer.concat([compressedFrame('both'), clientClose(1000)]));
   await raw.untilEnd();
+  raw.destroy();
   await until(() => codec.liveStreams() === 2);
 });
 

@@ -220,6 +220,15 @@ describe('library.md', () => {
     for (const peer of peers) peer.socket.terminate();
   });
 
+  test('deflate: compressed when it was agreed on, and as it is when asked to', async () => {
+    const { sample, host } = await serve('deflate');
+    const peer = await open(`ws://${host}/feed`);
+    const line = 'a long line '.repeat(100);
+    expect(await peer.says(2)).toEqual([line, line]);
+    await sample.says(/permessage-deflate; server_no_context_takeover; client_no_context_takeover/);
+    peer.socket.terminate();
+  });
+
   test('admission: another page is refused, and the fifth socket of a token', async () => {
     const { host } = await serve('admission');
     const knock = (origin: string): Promise<string> =>

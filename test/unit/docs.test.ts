@@ -18,6 +18,7 @@ import { HIGH_WATER_BYTES } from '../../lib/native/layout.ts';
 import { HTTP_LIMITS } from '../../lib/server/http-application.ts';
 import { HELD_BYTES_MAX } from '../../lib/server/http-connection.ts';
 import { WEBSOCKET_LIMITS } from '../../lib/server/websocket-limits.ts';
+import { DEFLATE_DEFAULTS, WINDOW_BITS_MAX } from '../../lib/websocket/deflate-options.ts';
 import { blocksOf } from '../support/document-blocks.ts';
 
 const read = (name: string): string =>
@@ -226,6 +227,25 @@ test('library.md gives the options the defaults that they have', () => {
   }
   expect(limits['high']).toBe(64 * 1024);
   expect(read('library.md')).toContain('fewer than 64 KiB are pending');
+});
+
+test('library.md gives the defaults of deflate', () => {
+  const text = section(read('library.md'), 'Compression');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (\S+) \|/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  const { threshold, level, memLevel, shared } = DEFLATE_DEFAULTS;
+  expect(rows).toEqual([
+    ['threshold', `${threshold}`],
+    ['level', `${level}`],
+    ['memLevel', `${memLevel}`],
+    ['shared', `\`${shared}\``],
+    ['serverNoContextTakeover', '`shared`'],
+    ['clientNoContextTakeover', '`shared`'],
+    ['serverMaxWindowBits', `${WINDOW_BITS_MAX}`],
+    ['clientMaxWindowBits', `${WINDOW_BITS_MAX}`],
+  ]);
 });
 
 describe('operations.md', () => {
