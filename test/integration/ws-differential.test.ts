@@ -41,8 +41,7 @@ async function shakeHands(api: Api, request: RawRequest, withListener: boolean):
   let text = '';
   socket.on('data', (data) => {
     text += data.toString('latin1');
-    // The server's close frame: we are done.
-    if (text.startsWith('HTTP/1.1 101')) socket.end();
+    if (text.includes('\r\n\r\n')) socket.end();
   });
   await new Promise<void>((resolve) => socket.once('close', () => resolve()));
   await new Promise<void>((resolve) => wss.close(() => resolve()));
@@ -69,6 +68,14 @@ describe('servers are seen as those of ws', () => {
       );
       expect(ours).toEqual(theirs);
     }
+  });
+
+  test('on a port of its own, what asks for no WebSocket is told 426, where ws says 400', async () => {
+    const request = { name: '', lines: ['Upgrade: h2c'] };
+    expect(await shakeHands(SLUICE, request, true)).toMatchObject({
+      seen: [],
+      answer: expect.arrayContaining(['HTTP/1.1 426 Upgrade Required']),
+    });
   });
 
   test('what may not be given throws', () => {

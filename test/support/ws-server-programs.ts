@@ -22,7 +22,6 @@ const PLAIN = [UPGRADE, KEY, VERSION];
 export const HANDSHAKES: readonly RawRequest[] = [
   { name: 'all is well', lines: PLAIN },
   { name: 'a method that is not GET', lines: PLAIN, method: 'POST' },
-  { name: 'another protocol', lines: ['Upgrade: h2c', KEY, VERSION] },
   { name: 'websocket in capitals', lines: ['Upgrade: WebSocket', KEY, VERSION] },
   { name: 'no key', lines: [UPGRADE, VERSION] },
   { name: 'a short key', lines: [UPGRADE, 'Sec-WebSocket-Key: short==', VERSION] },

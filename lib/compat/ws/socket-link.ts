@@ -68,7 +68,6 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
     this.#options = options;
     this.sender = new Sender(transport, carrier, this);
     this.receiver = new Receiver(this, options, carrier.unmasker, carrier.copies);
-    transport.owner = this;
   }
 
   // ---- the socket's side -------------------------------------------------

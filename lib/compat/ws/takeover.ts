@@ -13,6 +13,7 @@ import type { SocketConnection } from '../../net/connection.ts';
 import type { ConnectionOwner } from '../../net/types.ts';
 import { engineGround, streamGround } from './ground.ts';
 import type { Taken } from './transport.ts';
+import { UpgradeSocket } from './upgrade-socket.ts';
 
 /** The parts of a socket's handle (net.Socket._handle) that are used. */
 interface Handle {
@@ -36,19 +37,30 @@ const UNOWNED: ConnectionOwner = {
 
 /** @param head bytes of the client that Node has read behind the request */
 export function takeOver(stream: Duplex, head: Buffer): Taken {
+  if (stream instanceof UpgradeSocket) return takeOwn(stream);
   return takeDescriptor(stream, head) ?? wrap(stream, head);
+}
+
+/** A connection that is the engine's already. */
+function takeOwn(socket: UpgradeSocket): Taken {
+  return {
+    transport: socket.connection,
+    carrier: engineGround().carrier,
+    start: (answer, owner) => socket.handOver(answer, owner),
+    release: () => socket.destroy(),
+  };
 }
 
 function wrap(stream: Duplex, head: Buffer): Taken {
   const ground = streamGround();
   if (stream instanceof Socket) prepare(stream);
   const transport = ground.connect(stream, UNOWNED);
-  return {
-    transport,
-    carrier: ground.carrier,
-    start: () => transport.start(head),
-    release: ignore,
+  const start = (answer: string, owner: ConnectionOwner): void => {
+    transport.owner = owner;
+    transport.writeUtf8(answer);
+    transport.start(head);
   };
+  return { transport, carrier: ground.carrier, start, release: ignore };
 }
 
 function prepare(socket: Socket): void {
@@ -72,7 +84,11 @@ function takeDescriptor(stream: Duplex, head: Buffer): Taken | undefined {
   socket.once('finish', () => transport.end());
   socket.once('close', () => transport.drop());
   const { carrier } = engineGround();
-  return { transport, carrier, start: ignore, release: () => socket.destroy() };
+  const start = (answer: string, owner: ConnectionOwner): void => {
+    transport.owner = owner;
+    transport.writeUtf8(answer);
+  };
+  return { transport, carrier, start, release: () => socket.destroy() };
 }
 
 function adopt(socket: Socket, handle: Handle, head: Buffer): SocketConnection | undefined {

@@ -1,6 +1,6 @@
 // What the facade needs of whatever carries its bytes: lib/net's Connection, and two wishes more.
 
-import type { Connection } from '../../net/types.ts';
+import type { Connection, ConnectionOwner } from '../../net/types.ts';
 import type { FrameEncoder } from '../../websocket/frame-encoder.ts';
 import type { Unmasker } from '../../websocket/unmask.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
@@ -26,8 +26,8 @@ export interface Carrier {
 export interface Taken {
   readonly transport: Transport;
   readonly carrier: Carrier;
-  /** To be called once the transport has its owner: bytes may come from now on. */
-  start(): void;
+  /** Sends the answer to the handshake; from now on bytes go to `owner`. */
+  start(answer: string, owner: ConnectionOwner): void;
   /** To be called when the transport is gone. */
   release(): void;
 }

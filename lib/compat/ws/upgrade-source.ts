@@ -1,6 +1,6 @@
-// Where upgrade requests come from: a server of Node's that the program has, or one of our own on a port.
+// Where upgrade requests come from: a server of Node's that the program has, or a port of our own.
 
-import { createServer, type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ResolvedOptions } from './server-options.ts';
@@ -30,25 +30,6 @@ export function upgradesOf(server: NodeServer, sink: UpgradeSink): UpgradeSource
     address: () => server.address(),
     detach(): void {
       server.off('listening', onListening).off('error', onError).off('upgrade', onUpgrade);
-    },
-  };
-}
-
-/** A server of our own, which knows nothing but upgrades. */
-export function listenForUpgrades(options: ResolvedOptions, sink: UpgradeSink): UpgradeSource {
-  const server = createServer((_request, response) => {
-    const body = STATUS_CODES[426] ?? '';
-    response.writeHead(426, { 'Content-Type': 'text/plain', Upgrade: 'websocket' });
-    response.end(body);
-  });
-  const source = upgradesOf(server, sink);
-  const { port, host, backlog } = options;
-  server.listen({ port, backlog, ...(host ? { host } : {}) });
-  return {
-    address: source.address,
-    detach(closed): void {
-      source.detach();
-      server.close(() => closed?.());
     },
   };
 }

@@ -13,15 +13,11 @@ import {
   type OpeningFault,
   readOpening,
 } from './opening.ts';
+import { OwnPort } from './own-port.ts';
 import { type ResolvedOptions, resolveOptions, type ServerOptions } from './server-options.ts';
 import { SocketLink } from './socket-link.ts';
 import { takeOver } from './takeover.ts';
-import {
-  listenForUpgrades,
-  type UpgradeSink,
-  type UpgradeSource,
-  upgradesOf,
-} from './upgrade-source.ts';
+import { type UpgradeSink, type UpgradeSource, upgradesOf } from './upgrade-source.ts';
 import { kAttach, type WebSocket } from './websocket.ts';
 
 export type UpgradeCallback = (socket: WebSocket, request: IncomingMessage) => void;
@@ -80,7 +76,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     if (server) this.#source = upgradesOf(server, sink);
     else if (!this.options.noServer) {
       if (listening !== undefined) this.once('listening', listening);
-      this.#source = listenForUpgrades(this.options, sink);
+      this.#source = new OwnPort(this.options, sink);
     }
   }
 
@@ -200,10 +196,9 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     this.emit('headers', headers, request);
     socket.off('error', onSocketError);
     const taken = takeOver(socket, head);
-    taken.transport.writeUtf8(`${headers.join('\r\n')}\r\n\r\n`);
     const link = new SocketLink(taken, ws, this.options);
+    taken.start(`${headers.join('\r\n')}\r\n\r\n`, link);
     ws[kAttach](link, socket, protocol, '');
-    taken.start();
     if (this.clients !== undefined) this.#track(ws);
     callback(ws, request);
   }
