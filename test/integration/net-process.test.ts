@@ -133,6 +133,15 @@ test.each(['close', 'terminate', 'terminate-in-batch'])(
   },
 );
 
+test('a worker that is terminated inside any operation of a socket harms nobody', async () => {
+  const child = new Child('server-workers.mjs');
+  const results = await child.line();
+  expect(Object.keys(results).length).toBe(21);
+  expect(new Set(Object.values(results)), JSON.stringify(results)).toEqual(new Set(['alive']));
+  expect(await child.exitCode()).toBe(0);
+  expect(child.stderr).toBe('');
+}, 30_000);
+
 test('memory of large payloads stays with the process once it was asked to keep it', async () => {
   const child = new Child('freed-memory.mjs', [], undefined, ['--expose-gc']);
   const { before, after } = await child.line();
