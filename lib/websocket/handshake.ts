@@ -2,7 +2,7 @@
 // whether it is well-formed, and the head that answers it. What becomes of the extensions that are offered
 // is in deflate-negotiation.ts.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type ExtensionOffer, parseExtensions } from './extensions.ts';
 
 /** The only version there is (RFC 6455 section 4.4). */
@@ -66,9 +66,7 @@ export function checkHandshake(request: HandshakeRequest): Handshake | Handshake
 
 /** The value of Sec-WebSocket-Accept for a key (RFC 6455 section 4.2.2). */
 export function acceptOf(key: string): string {
-  return createHash('sha1')
-    .update(key + ACCEPT_SUFFIX)
-    .digest('base64');
+  return hash('sha1', key + ACCEPT_SUFFIX, 'base64');
 }
 
 /** Parses a list of subprotocols. @returns undefined when it is not a list of different tokens */
