@@ -159,19 +159,40 @@ export class SendBuffer {
     return this.header[HEADER_FANOUT_CURSOR] as number;
   }
 
-  /** Records the same bytes for the slots that were put into `fanout` at `first`. */
+  /**
+   * Records the same bytes for the slots that were put into `fanout` at `first`. Right behind another
+   * record for the same slots they only make that one longer: a busy topic is one list per tick.
+   */
   commitFanout(first: number, count: number, start: number, length: number): void {
     const header = this.header;
-    const at = (header[HEADER_SEND_COUNT] as number) * SEND_STRIDE;
+    const sendCount = header[HEADER_SEND_COUNT] as number;
     const records = this.records;
+    header[HEADER_SEND_CURSOR] = start + length;
+    const last = (sendCount - 1) * SEND_STRIDE;
+    if (sendCount > 0 && this.#isSameFanout(last, first, count, start)) {
+      records[last + 4] = (records[last + 4] as number) + length;
+      return;
+    }
+    const at = sendCount * SEND_STRIDE;
     records[at] = SEND_FANOUT;
     records[at + 1] = first;
     records[at + 2] = 0;
     records[at + 3] = start;
     records[at + 4] = length;
     records[at + 5] = count;
-    header[HEADER_SEND_COUNT] = (header[HEADER_SEND_COUNT] as number) + 1;
-    header[HEADER_SEND_CURSOR] = start + length;
+    header[HEADER_SEND_COUNT] = sendCount + 1;
     header[HEADER_FANOUT_CURSOR] = first + count;
+  }
+
+  /** Whether the record at `last` is a fan-out to the same slots whose bytes end at `start`. */
+  #isSameFanout(last: number, first: number, count: number, start: number): boolean {
+    const { fanout, records } = this;
+    if (records[last] !== SEND_FANOUT || records[last + 5] !== count) return false;
+    if ((records[last + 3] as number) + (records[last + 4] as number) !== start) return false;
+    const before = records[last + 1] as number;
+    for (let i = 0; i < count; i++) {
+      if (fanout[before + i] !== fanout[first + i]) return false;
+    }
+    return true;
   }
 }

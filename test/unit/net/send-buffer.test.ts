@@ -200,11 +200,41 @@ describe('fan-out', () => {
   test('a full list is flushed before the next one', () => {
     const audience = new SocketAudience(buffer);
     for (let slot = 0; slot < 1_000; slot++) audience.add(connect(slot));
+    const other = connect(1_000);
     const rounds = Math.floor(FANOUT_SLOTS_MAX / 1_000);
-    for (let i = 0; i < rounds; i++) audience.write(Buffer.from('x'), 10_000);
+    for (let i = 0; i < rounds; i++) {
+      audience.write(Buffer.from('x'), 10_000);
+      other.writeLatin1('y');
+    }
     expect(flushes).toBe(0);
     expect(audience.write(Buffer.from('x'), 10_000)).toBe(1_000);
     expect([flushes, buffer.header[HEADER_FANOUT_CURSOR]]).toEqual([1, 1_000]);
+  });
+
+  test('to the same sockets again only makes the record longer', () => {
+    const audience = new SocketAudience(buffer);
+    const members = [5, 6, 7].map((slot) => connect(slot));
+    for (const member of members) audience.add(member);
+    for (const text of ['one', 'two']) audience.write(Buffer.from(text), 100);
+    expect(records()).toEqual([[SEND_FANOUT, 0, 0, 0, 6]]);
+    expect(buffer.header[HEADER_FANOUT_CURSOR]).toBe(3);
+    expect([5, 6, 7].map((slot) => buffer.pending[slot])).toEqual([6, 6, 6]);
+    // Fewer, others, or the same ones behind other bytes are a list of their own.
+    audience.write(Buffer.from('a'), 100, undefined, members[0]);
+    audience.write(Buffer.from('b'), 100, undefined, members[1]);
+    audience.write(Buffer.from('c'), 100);
+    members[2]?.writeLatin1('d');
+    audience.write(Buffer.from('e'), 100);
+    expect(records()).toEqual([
+      [SEND_FANOUT, 0, 0, 0, 6],
+      [SEND_FANOUT, 3, 0, 6, 1],
+      [SEND_FANOUT, 5, 0, 7, 1],
+      [SEND_FANOUT, 7, 0, 8, 1],
+      [SEND_WRITE, 7, 1, 9, 1],
+      [SEND_FANOUT, 10, 0, 10, 1],
+    ]);
+    expect(buffer.slab.subarray(0, 11).toString()).toBe('onetwoabcde');
+    expect([...buffer.fanout.subarray(0, 13)]).toEqual([5, 6, 7, 6, 7, 5, 7, 5, 6, 7, 5, 6, 7]);
   });
 
   test('nobody to send to leaves no record', () => {
