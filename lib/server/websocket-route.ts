@@ -218,8 +218,9 @@ function compressionOf({ context, route, handshake }: Upgrade): Compression | un
   const { deflate: options, session } = route;
   const streams = context.deflate;
   if (options === undefined || streams === undefined) return undefined;
-  const agreement = negotiateDeflate(handshake.extensions, options);
-  if (agreement === undefined) return undefined;
+  const negotiated = negotiateDeflate(handshake.extensions, options);
+  if (negotiated === undefined) return undefined;
+  const agreement = streams.intern(negotiated);
   return {
     answer: agreement.answer,
     deflater: new MessageDeflater(streams, agreement, options),

@@ -42,12 +42,21 @@ export class DeflateStreams {
   readonly scratch: FastBuffer = asFastBuffer(Buffer.allocUnsafeSlow(SCRATCH_BYTES));
   readonly #shared = new Map<string, SharedDeflater>();
   readonly #idle: number[] = [];
+  readonly #agreements = new Map<string, DeflateAgreement>();
   #isClosed = false;
 
   /** @param slab the loop's send slab */
   constructor(native: NativeDeflate, slab: Buffer) {
     this.native = native;
     this.slab = slab;
+  }
+
+  /** One object for all connections that have agreed on the same; at most 288 are possible. */
+  intern(agreement: DeflateAgreement): DeflateAgreement {
+    const known = this.#agreements.get(agreement.answer);
+    if (known !== undefined) return known;
+    this.#agreements.set(agreement.answer, agreement);
+    return agreement;
   }
 
   /** The compressor without context for these parameters. */

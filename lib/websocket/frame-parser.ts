@@ -11,6 +11,7 @@ import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
 import type { FrameProgress } from './frame-pace.ts';
 import { isRunAscii, restoreRun, runFrameEnd, runPayloadAt, scanRun } from './frame-run.ts';
+import type { FrameSink } from './frame-sink.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import type { MessageInflater } from './message-inflater.ts';
 import { MessagePieces, type PieceSink } from './message-pieces.ts';
@@ -32,21 +33,6 @@ import { Utf8Validator } from './utf8-validator.ts';
 const SHARED_BYTES_MAX = 4096;
 /** Longer ones are decoded and copied by themselves. */
 const SHARED_PAYLOAD_BYTES_MAX = 256;
-
-/**
- * What the parser finds. Buffers belong to the receiver. Calls may throw; the parser is then
- * useless.
- */
-export interface FrameSink {
-  onText(text: string): void;
-  onBinary(data: Buffer): void;
-  onPing(payload: Buffer): void;
-  onPong(payload: Buffer): void;
-  /** The peer's close frame; nothing comes after it. @param code 1005 when the frame had none */
-  onCloseFrame(code: number, reason: string): void;
-  /** The peer broke the protocol; nothing comes after it. */
-  onViolation(violation: Violation): void;
-}
 
 /** What a parser can do beside whole messages. */
 export interface ParserExtras {
@@ -131,6 +117,7 @@ export class FrameParser implements FrameProgress {
    */
   push(bytes: Buffer, start: number, end: number): number {
     let at = start;
+    if (this.#inflater !== undefined) this.#inflater.newTurn();
     while (at < end && !this.#isStopped) {
       if (this.#isEnded) return end;
       if (this.#received >= 0) at = this.#continuePayload(bytes, at, end);
@@ -346,6 +333,7 @@ export class FrameParser implements FrameProgress {
       this.#isCompressed = false;
       if (isText) this.#sink.onText(inflater.takeText());
       else this.#sink.onBinary(inflater.takeBytes(this.#unmasker));
+      if (inflater.isTurnSpent) this.#sink.onTurnSpent();
     }
   }
 

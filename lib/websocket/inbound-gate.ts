@@ -9,6 +9,8 @@ export const HOLD = {
   promise: 2,
   /** The chunks of a streamed message are not taken. */
   stream: 4,
+  /** Other connections come first: the last chunk was inflated to more than its share. */
+  turn: 8,
 } as const;
 
 /** What the gate opens and shuts. */

@@ -31,6 +31,11 @@ import { VIOLATIONS, type Violation } from './protocol.ts';
 import type { Unmasker } from './unmask.ts';
 
 const NO_STREAM = -1;
+/**
+ * A few kilobytes may inflate to as many megabytes: from so many bytes on, what else a chunk holds waits
+ * for its turn behind other connections. About 4 ms of work.
+ */
+export const INFLATED_PER_TURN_MAX = 4 * 1024 * 1024;
 /** Compressed data may be longer than the message: what does not shrink, and empty blocks. */
 const EXPANSION_SHIFT = 3;
 const EXPANSION_BYTES = 256;
@@ -47,6 +52,8 @@ export class MessageInflater {
   /** Bytes of the message in progress, as they came and inflated. */
   #compressed = 0;
   #length = 0;
+  /** Inflated since newTurn(). */
+  #turn = 0;
   /** Undefined: the message lies in the scratch memory. */
   #message: MessageBuffer | undefined;
 
@@ -57,6 +64,16 @@ export class MessageInflater {
     this.#messageBytesMax = messageBytesMax;
     this.#compressedBytesMax =
       messageBytesMax + (messageBytesMax >>> EXPANSION_SHIFT) + EXPANSION_BYTES;
+  }
+
+  /** Another chunk has come, or what was held back goes on. */
+  newTurn(): void {
+    this.#turn = 0;
+  }
+
+  /** This connection has had its share of the turn. */
+  get isTurnSpent(): boolean {
+    return this.#turn >= INFLATED_PER_TURN_MAX;
   }
 
   /** A message begins, or goes on with another frame. @returns false when it is too long already */
@@ -165,6 +182,7 @@ export class MessageInflater {
   /** @param isWhole the message is in the scratch memory and may stay there */
   #account(produced: number, isWhole: boolean): void {
     this.#length += produced;
+    this.#turn += produced;
     if (this.#message !== undefined) this.#message.advance(produced);
     else if (!isWhole) {
       this.#message = new MessageBuffer();

@@ -14,7 +14,8 @@
 import { SluiceError } from '../base/errors.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
 import { FramePace } from './frame-pace.ts';
-import { FrameParser, type FrameSink } from './frame-parser.ts';
+import { FrameParser } from './frame-parser.ts';
+import type { FrameSink } from './frame-sink.ts';
 import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
 import type { IncomingStream } from './incoming-stream.ts';
 import type { MessageInflater } from './message-inflater.ts';
@@ -234,6 +235,12 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     this.#initiator ??= 'peer';
     if (this.#state === 'open') this.#sendClose(code, '');
     this.#port.close();
+  }
+
+  onTurnSpent(): void {
+    if (this.#state !== 'open') return;
+    this.#shut(HOLD.turn);
+    setImmediate(() => this.#gate?.open(HOLD.turn));
   }
 
   onViolation(violation: Violation): void {

@@ -344,6 +344,26 @@ describe('limits', () => {
   });
 });
 
+describe('turns', () => {
+  const frame = compressedFrame(Buffer.alloc(1024 * 1024), { opcode: 2 });
+  const rig = { agreement: { clientNoContextTakeover: true } };
+
+  test('from 4 MiB of inflated bytes on the rest of a chunk waits', () => {
+    const kinds = (frames: number): string[] =>
+      parseCompressed([Buffer.concat(Array.from({ length: frames }, () => frame))], rig).events.map(
+        (event) => event.slice(0, 6),
+      );
+    expect(kinds(3)).toEqual(['binary', 'binary', 'binary']);
+    expect(kinds(4)).toEqual(['binary', 'binary', 'binary', 'binary', 'turn s']);
+  });
+
+  test('the next chunk has a turn of its own', () => {
+    const three = Buffer.concat([frame, frame, frame]);
+    const { events } = parseCompressed([three, three], rig);
+    expect(events.filter((event) => event === 'turn spent')).toEqual([]);
+  });
+});
+
 describe('two connections at once', () => {
   test('messages in pieces on the one do not disturb those on the other', () => {
     const frames = ['first', 'second', 'third'].map((text) => compressedFrame(text.repeat(30)));

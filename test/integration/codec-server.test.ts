@@ -356,6 +356,24 @@ describe('faults', () => {
     expect(codec.liveStreams()).toBeLessThanOrEqual(3);
   });
 
+  test('messages that inflate to very much arrive in order, others between them', async () => {
+    let received = 0;
+    const between: number[] = [];
+    server.websocket('/large', { deflate: true, message: () => void received++ });
+    server.websocket('/small', { message: () => void between.push(received) });
+    ({ port } = await server.listen());
+    const large = await openRaw('/large', OFFER);
+    const small = await openRaw('/small', 'x');
+    const frame = compressedFrame(Buffer.alloc(1024 * 1024), { opcode: 2 });
+    // A handler's turn ends after 4 of them, so that the other socket is heard before the last.
+    large.raw.send(Buffer.concat(Array.from({ length: 60 }, () => frame)));
+    small.raw.send(clientFrame({ payload: 'small' }));
+    await until(() => received === 60 && between.length === 1, 'all messages');
+    expect(between[0]).toBeLessThan(60);
+    large.raw.send(Buffer.concat([frame, clientClose(1000)]));
+    await until(() => received === 61, 'the last message');
+  });
+
   test('a handler that closes inside a message frees what the message needed', async () => {
     server.websocket('/', { deflate: { shared: false }, message: (socket) => socket.terminate() });
     ({ port } = await server.listen());

@@ -1,6 +1,7 @@
 // A FrameSink that writes down what it is told, and a way to feed a parser from a poisoned slab.
 
-import { FrameParser, type FrameSink } from '../../lib/websocket/frame-parser.ts';
+import { FrameParser } from '../../lib/websocket/frame-parser.ts';
+import type { FrameSink } from '../../lib/websocket/frame-sink.ts';
 import type { Violation } from '../../lib/websocket/protocol.ts';
 import { Unmasker } from '../../lib/websocket/unmask.ts';
 import { referenceFrames } from './reference-frames.ts';
@@ -38,6 +39,10 @@ export class FrameRecorder implements FrameSink {
   onViolation(violation: Violation): void {
     this.violations.push(violation);
     this.#add(`${violation.code} ${violation.closeCode}`);
+  }
+
+  onTurnSpent(): void {
+    this.#add('turn spent');
   }
 
   #add(event: string): void {
