@@ -3,8 +3,17 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { DEFLATE_PROGRAMS } from '../support/ws-deflate-programs.ts';
 import { SOCKET_PROGRAMS } from '../support/ws-programs.ts';
-import { type Api, type Program, run, SLUICE, type Way, WS } from '../support/ws-run.ts';
+import {
+  type Api,
+  type Program,
+  run,
+  type ServerOptions,
+  SLUICE,
+  type Way,
+  WS,
+} from '../support/ws-run.ts';
 import { HANDSHAKES, type RawRequest, SERVER_PROGRAMS } from '../support/ws-server-programs.ts';
 import { STREAM_PROGRAMS } from '../support/ws-stream-programs.ts';
 
@@ -22,8 +31,13 @@ async function compare(program: Program): Promise<void> {
 }
 
 /** What a handshake of these bytes is answered: status and the fields that matter. */
-async function shakeHands(api: Api, request: RawRequest, withListener: boolean): Promise<unknown> {
-  const wss = new api.WebSocketServer({ port: 0, host: '127.0.0.1', path: '/path' });
+async function shakeHands(
+  api: Api,
+  request: RawRequest,
+  withListener: boolean,
+  options: ServerOptions = {},
+): Promise<unknown> {
+  const wss = new api.WebSocketServer({ ...options, port: 0, host: '127.0.0.1', path: '/path' });
   const seen: unknown[] = [];
   if (withListener) {
     wss.on('wsClientError', (error, socket, { url }) => {
@@ -52,6 +66,28 @@ async function shakeHands(api: Api, request: RawRequest, withListener: boolean):
 
 describe('sockets are seen as those of ws', () => {
   test.each(SOCKET_PROGRAMS)('$name', (program) => compare(program));
+});
+
+describe('compressed sockets are seen as those of ws', () => {
+  test.each(DEFLATE_PROGRAMS)('$name', (program) => compare(program));
+
+  test('an extension that is not well-formed is answered 400', async () => {
+    const request = {
+      name: '',
+      lines: [
+        'Upgrade: websocket',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Extensions: permessage-deflate; =',
+      ],
+    };
+    const options = { perMessageDeflate: true };
+    const [theirs, ours] = await Promise.all(
+      [WS, SLUICE].map((api) => shakeHands(api, request, false, options)),
+    );
+    expect(ours).toEqual(theirs);
+    expect(ours).toMatchObject({ answer: expect.arrayContaining(['HTTP/1.1 400 Bad Request']) });
+  });
 });
 
 describe('streams are seen as those of ws', () => {

@@ -4,8 +4,10 @@
 
 import type { Duplex } from 'node:stream';
 import { nativeFrames } from '../../native/bytes.ts';
+import { loadCodec } from '../../native/load-codec.ts';
 import { createLoop, type EventLoop } from '../../net/event-loop.ts';
 import type { ConnectionOwner } from '../../net/types.ts';
+import { DeflateStreams } from '../../websocket/deflate-streams.ts';
 import { FrameEncoder } from '../../websocket/frame-encoder.ts';
 import { Unmasker } from '../../websocket/unmask.ts';
 import { Acknowledgements } from './acknowledgements.ts';
@@ -15,11 +17,16 @@ import type { Carrier } from './transport.ts';
 
 function carrierOn(slab: Buffer, flush: () => void): Carrier {
   const unmasker = new Unmasker(nativeFrames);
+  let deflate: DeflateStreams | undefined;
   return {
     encoder: new FrameEncoder(slab),
     unmasker,
     copies: new PayloadCopies(unmasker.copies),
     acknowledgements: new Acknowledgements(flush),
+    get deflate() {
+      deflate ??= new DeflateStreams(loadCodec().deflate, slab);
+      return deflate;
+    },
   };
 }
 

@@ -14,7 +14,9 @@ export type ReceiveErrorCode =
   | 'WS_ERR_UNEXPECTED_RSV_1'
   | 'WS_ERR_UNEXPECTED_RSV_2_3'
   | 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'
-  | 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+  | 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+  | 'Z_DATA_ERROR'
+  | 'Z_MEM_ERROR';
 
 /** The `error` event's argument after a peer broke the protocol or a bound. */
 export interface ReceiveError extends Error {
@@ -30,26 +32,37 @@ export interface ReceiveFault {
 const RSV1 = 0x40;
 const RSV2_RSV3 = 0x30;
 
-const CODES: ReadonlyMap<Violation, ReceiveErrorCode> = new Map<Violation, ReceiveErrorCode>([
-  [VIOLATIONS.opcode, 'WS_ERR_INVALID_OPCODE'],
-  [VIOLATIONS.continuation, 'WS_ERR_INVALID_OPCODE'],
-  [VIOLATIONS.interleaved, 'WS_ERR_INVALID_OPCODE'],
-  [VIOLATIONS.controlFragmented, 'WS_ERR_EXPECTED_FIN'],
-  [VIOLATIONS.controlLength, 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH'],
-  [VIOLATIONS.closeLength, 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH'],
-  [VIOLATIONS.maskMissing, 'WS_ERR_EXPECTED_MASK'],
-  [VIOLATIONS.lengthForm, 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'],
-  [VIOLATIONS.lengthRange, 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'],
-  [VIOLATIONS.closeCode, 'WS_ERR_INVALID_CLOSE_CODE'],
-  [VIOLATIONS.utf8, 'WS_ERR_INVALID_UTF8'],
-  [VIOLATIONS.tooBig, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'],
+const CODES: ReadonlyMap<string, ReceiveErrorCode> = new Map<string, ReceiveErrorCode>([
+  [VIOLATIONS.opcode.code, 'WS_ERR_INVALID_OPCODE'],
+  [VIOLATIONS.continuation.code, 'WS_ERR_INVALID_OPCODE'],
+  [VIOLATIONS.interleaved.code, 'WS_ERR_INVALID_OPCODE'],
+  [VIOLATIONS.controlFragmented.code, 'WS_ERR_EXPECTED_FIN'],
+  [VIOLATIONS.controlLength.code, 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH'],
+  [VIOLATIONS.closeLength.code, 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH'],
+  [VIOLATIONS.maskMissing.code, 'WS_ERR_EXPECTED_MASK'],
+  [VIOLATIONS.lengthForm.code, 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'],
+  [VIOLATIONS.lengthRange.code, 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'],
+  [VIOLATIONS.closeCode.code, 'WS_ERR_INVALID_CLOSE_CODE'],
+  [VIOLATIONS.utf8.code, 'WS_ERR_INVALID_UTF8'],
+  [VIOLATIONS.tooBig.code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'],
+  [VIOLATIONS.compressedBit.code, 'WS_ERR_UNEXPECTED_RSV_1'],
+  // zlib's own words, as `ws` hands them on.
+  [VIOLATIONS.deflate.code, 'Z_DATA_ERROR'],
+  [VIOLATIONS.noMemory.code, 'Z_MEM_ERROR'],
+]);
+
+/** What `ws` makes an Error of; the others are RangeErrors. */
+const PLAIN: ReadonlySet<ReceiveErrorCode> = new Set<ReceiveErrorCode>([
+  'WS_ERR_INVALID_UTF8',
+  'Z_DATA_ERROR',
+  'Z_MEM_ERROR',
 ]);
 
 /** @param firstByte the frame's first byte, which tells the reserved bits apart */
 export function faultOf(violation: Violation, firstByte = 0): ReceiveFault {
-  const code = CODES.get(violation) ?? reservedBitsCode(firstByte);
+  const code = CODES.get(violation.code) ?? reservedBitsCode(firstByte);
   const text = `Invalid WebSocket frame: ${violation.message}`;
-  return fault(code, text, violation.closeCode, violation === VIOLATIONS.utf8);
+  return fault(code, text, violation.closeCode, PLAIN.has(code));
 }
 
 /** A message of more frames than `maxFragments`. */

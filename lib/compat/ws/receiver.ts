@@ -20,6 +20,7 @@ import {
   scanRun,
 } from '../../websocket/frame-run.ts';
 import { MessageBuffer } from '../../websocket/message-buffer.ts';
+import type { MessageInflater } from '../../websocket/message-inflater.ts';
 import {
   CLOSE_CODE,
   CONTROL_PAYLOAD_BYTES_MAX,
@@ -37,6 +38,7 @@ import {
   type ReceiveFault,
   tooManyFragments,
 } from './receive-error.ts';
+import type { Carrier } from './transport.ts';
 
 /** A message as `binaryType` wants it. */
 export type MessageData = Buffer | ArrayBuffer | Buffer[] | Blob;
@@ -69,7 +71,9 @@ export class Receiver {
   readonly #unmasker: Unmasker;
   readonly #copies: PayloadCopies;
   readonly #options: ReceiverOptions;
-  readonly #header = new FrameHeader();
+  readonly #header: FrameHeader;
+  readonly #inflater: MessageInflater | undefined;
+  #isCompressed = false;
 
   #isEnded = false;
   #isStopped = false;
@@ -89,17 +93,19 @@ export class Receiver {
   /** Where the fragments of the message end. */
   #ends: number[] = [];
 
-  /** @param copies on the unmasker's pool */
+  /** @param inflater when permessage-deflate was agreed on */
   constructor(
     sink: ReceiverSink,
     options: ReceiverOptions,
-    unmasker: Unmasker,
-    copies: PayloadCopies,
+    carrier: Pick<Carrier, 'unmasker' | 'copies'>,
+    inflater?: MessageInflater,
   ) {
     this.#sink = sink;
     this.#options = options;
-    this.#unmasker = unmasker;
-    this.#copies = copies;
+    this.#unmasker = carrier.unmasker;
+    this.#copies = carrier.copies;
+    this.#inflater = inflater;
+    this.#header = new FrameHeader(inflater !== undefined);
   }
 
   get isEnded(): boolean {
@@ -114,6 +120,7 @@ export class Receiver {
   /** From now on everything is discarded. */
   end(): void {
     this.#isEnded = true;
+    this.#inflater?.end();
     this.#message = undefined;
     this.#cut = undefined;
     this.#control = undefined;
@@ -210,13 +217,23 @@ export class Receiver {
       return this.#fail(faultOf(VIOLATIONS.tooBig));
     }
     if (maxFragments > 0 && ++this.#frames > maxFragments) return this.#fail(tooManyFragments());
-    if (header.opcode !== OPCODE.continuation) this.#opcode = header.opcode;
+    if (header.opcode !== OPCODE.continuation) {
+      this.#opcode = header.opcode;
+      this.#isCompressed = header.isCompressed;
+    }
+    if (this.#isCompressed && this.#inflater?.announce(header.length) === false) {
+      return this.#fail(faultOf(VIOLATIONS.tooBig));
+    }
     return true;
   }
 
   /** A frame that lies whole in the chunk. */
   #wholeFrame(bytes: Buffer, start: number, end: number): void {
     const header = this.#header;
+    if (this.#isCompressed && !header.isControl) {
+      this.#inflate(bytes, start, end, header.mask, header.isFinal);
+      return;
+    }
     const high = this.#unmasker.unmask(bytes, start, end, header.mask);
     if (header.isControl) this.#deliverControl(this.#copies.one(bytes, start, end));
     else if (header.isFinal && header.opcode !== OPCODE.continuation) {
@@ -235,14 +252,34 @@ export class Receiver {
     const received = this.#received;
     const pieceEnd = Math.min(end, start + header.length - received);
     const mask = rotateMask(header.mask, received);
-    const high = this.#unmasker.unmask(bytes, start, pieceEnd, mask);
     const isLast = received + pieceEnd - start === header.length;
     this.#received = isLast ? -1 : received + pieceEnd - start;
+    if (this.#isCompressed && !header.isControl) {
+      this.#inflate(bytes, start, pieceEnd, mask, isLast && header.isFinal);
+      return pieceEnd;
+    }
+    const high = this.#unmasker.unmask(bytes, start, pieceEnd, mask);
     if (header.isControl) this.#continueControl(bytes, start, pieceEnd, received, isLast);
     else if (this.#collect(bytes, start, pieceEnd, high, isLast) && isLast && header.isFinal) {
       this.#deliver();
     }
     return pieceEnd;
+  }
+
+  /** Inflates a piece that is masked still, and delivers the message that it ends. */
+  #inflate(bytes: Buffer, start: number, end: number, mask: number, isLast: boolean): void {
+    const inflater = this.#inflater;
+    if (inflater === undefined) return;
+    const isText = this.#opcode === OPCODE.text;
+    const isJudged = isText && !this.#options.skipUTF8Validation;
+    const violation = inflater.push(bytes, start, end, mask, isJudged, isLast);
+    if (violation !== undefined) this.#fail(faultOf(violation));
+    else if (isLast) {
+      this.#finish();
+      const data = inflater.takeBytes(this.#unmasker);
+      if (isText) this.#sink.onMessage(data, false);
+      else this.#deliverBinary(data, NO_ENDS);
+    }
   }
 
   #continueControl(bytes: Buffer, start: number, end: number, at: number, isLast: boolean): void {
@@ -284,6 +321,7 @@ export class Receiver {
     this.#opcode = 0;
     this.#announced = 0;
     this.#frames = 0;
+    this.#isCompressed = false;
     if (this.#message === undefined) return;
     this.#message = undefined;
     this.#ends = [];

@@ -9,6 +9,7 @@ import {
   writeHeader,
 } from '../../websocket/frame-encoder.ts';
 import { OPCODE } from '../../websocket/protocol.ts';
+import type { Compression } from './compression.ts';
 import { raiseUncaught } from './raise.ts';
 import type { Carrier, Transport } from './transport.ts';
 
@@ -23,6 +24,7 @@ export interface SenderHost {
 }
 
 const FINAL = 0x80;
+const COMPRESSED = 0x40;
 const OPCODE_BITS = 0x0f;
 /** In the place of a first byte: the payload is a whole frame. */
 const MADE = -1;
@@ -49,6 +51,7 @@ export class Sender implements FramePort {
   readonly #transport: Transport;
   readonly #carrier: Carrier;
   readonly #host: SenderHost;
+  readonly #compression: Compression | undefined;
   /** All bytes written so far. */
   #written = 0;
   #isInMessage = false;
@@ -58,22 +61,35 @@ export class Sender implements FramePort {
   #isWaiting = false;
   #isClosed = false;
 
-  constructor(transport: Transport, carrier: Carrier, host: SenderHost) {
+  constructor(
+    transport: Transport,
+    carrier: Carrier,
+    host: SenderHost,
+    compression: Compression | undefined,
+  ) {
     this.#transport = transport;
     this.#carrier = carrier;
     this.#host = host;
+    this.#compression = compression;
   }
 
-  /** Sends a message, or a fragment of one. @param isFinal the message ends with it */
+  /**
+   * Sends a message, or a fragment of one. @param isFinal the message ends with it
+   * @param compress false sends it as it is, whatever was agreed on
+   */
   message(
     payload: Payload,
     isBinary: boolean,
     isFinal: boolean,
     callback: SendCallback | undefined,
+    compress = true,
   ): void {
+    const isWhole = isFinal && !this.#isInMessage;
     const opcode = this.#isInMessage ? OPCODE.continuation : isBinary ? OPCODE.binary : OPCODE.text;
     this.#isInMessage = !isFinal;
-    this.#submit(isFinal ? FINAL | opcode : opcode, payload, callback);
+    // A fragment goes as it is: the codec compresses whole messages.
+    const rsv1 = isWhole && compress && this.#compression !== undefined ? COMPRESSED : 0;
+    this.#submit((isFinal ? FINAL : 0) | rsv1 | opcode, payload, callback);
   }
 
   /** @param payload at most 125 bytes */
@@ -133,6 +149,7 @@ export class Sender implements FramePort {
   /** The connection is gone: whatever waits is told so. */
   fail(error: Error): void {
     this.#isClosed = true;
+    this.#compression?.deflater.end();
     const callbacks = this.#callbacks;
     const jobs = this.#jobs;
     this.#callbacks = [];
@@ -217,6 +234,13 @@ export class Sender implements FramePort {
   #frame(first: number, payload: string | Uint8Array): number {
     const { encoder } = this.#carrier;
     if (first === MADE) return this.write(payload as Uint8Array);
+    const compression = this.#compression;
+    if ((first & COMPRESSED) !== 0 && compression !== undefined) {
+      if (compression.wants(payload)) {
+        return compression.deflater.write(this, encoder, first & OPCODE_BITS, payload);
+      }
+      first &= ~COMPRESSED;
+    }
     if (typeof payload === 'string') {
       if (first !== (FINAL | OPCODE.text)) return this.#plainFrame(first, Buffer.from(payload));
       if (payload.length <= SHORT_TEXT_LENGTH_MAX) return encoder.shortText(this, payload);

@@ -10,6 +10,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ConnectionOwner } from '../../net/types.ts';
 import { CLOSE_CODE, OPCODE } from '../../websocket/protocol.ts';
+import type { Compression } from './compression.ts';
 import { READY_STATE } from './constants.ts';
 import { raiseUncaught } from './raise.ts';
 import type { ReceiveFault } from './receive-error.ts';
@@ -60,14 +61,19 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
   /** The transport is gone, but the stash holds events. */
   #isGone = false;
 
-  constructor(taken: Taken, events: EventEmitter<WebSocketEvents>, options: LinkOptions) {
+  constructor(
+    taken: Taken,
+    events: EventEmitter<WebSocketEvents>,
+    options: LinkOptions,
+    compression?: Compression,
+  ) {
     const { transport, carrier } = taken;
     this.transport = transport;
     this.#release = taken.release;
     this.#events = events;
     this.#options = options;
-    this.sender = new Sender(transport, carrier, this);
-    this.receiver = new Receiver(this, options, carrier.unmasker, carrier.copies);
+    this.sender = new Sender(transport, carrier, this, compression);
+    this.receiver = new Receiver(this, options, carrier, compression?.inflater);
   }
 
   // ---- the socket's side -------------------------------------------------

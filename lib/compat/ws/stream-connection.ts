@@ -15,11 +15,13 @@ import type {
   ConnectionLease,
   ConnectionOwner,
 } from '../../net/types.ts';
-import { RESERVE_BYTES_MAX } from '../../websocket/frame-encoder.ts';
 import type { Transport } from './transport.ts';
 
-/** What reserve() hands out: one range at a time, copied out at commit(). */
-export const STREAM_SLAB_BYTES = RESERVE_BYTES_MAX;
+/**
+ * What reserve() hands out: one range at a time, copied out at commit(). Compressed frames of up to 256 KiB
+ * are made in it; pages that are never touched cost nothing.
+ */
+export const STREAM_SLAB_BYTES = 512 * 1024;
 
 const ignore = (): void => undefined;
 

@@ -1,6 +1,7 @@
 // What the facade needs of whatever carries its bytes: lib/net's Connection, and two wishes more.
 
 import type { Connection, ConnectionOwner } from '../../net/types.ts';
+import type { DeflateStreams } from '../../websocket/deflate-streams.ts';
 import type { FrameEncoder } from '../../websocket/frame-encoder.ts';
 import type { Unmasker } from '../../websocket/unmask.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
@@ -20,6 +21,11 @@ export interface Carrier {
   readonly unmasker: Unmasker;
   readonly copies: PayloadCopies;
   readonly acknowledgements: Acknowledgements;
+  /**
+   * Made when it is first asked for.
+   * @throws SluiceError ERR_CODEC_MISSING
+   */
+  readonly deflate: DeflateStreams;
 }
 
 /** A transport that was made for one socket. */

@@ -5,7 +5,11 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { DEFLATE_EXTENSION, type DeflateAgreement } from '../../websocket/deflate-negotiation.ts';
+import type { ResolvedDeflate } from '../../websocket/deflate-options.ts';
 import { acceptOf } from '../../websocket/handshake.ts';
+import { agreeOn, compressionOf, resolveCompression } from './compression.ts';
+import { engineGround } from './ground.ts';
 import {
   abortHandshake,
   isFault,
@@ -40,6 +44,7 @@ interface Upgrade {
   readonly head: Buffer;
   readonly callback: UpgradeCallback;
   readonly opening: Opening;
+  readonly agreement: DeflateAgreement | undefined;
   readonly onSocketError: () => void;
 }
 
@@ -52,6 +57,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   readonly options: ResolvedOptions;
   /** The open sockets; undefined when `clientTracking` is off. */
   readonly clients: Set<WebSocket>;
+  readonly #deflate: ResolvedDeflate | undefined;
   #source: UpgradeSource | undefined;
   #state: ServerState = 'running';
   #closesWhenEmpty = false;
@@ -63,6 +69,9 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   constructor(options: ServerOptions = {}, listening?: () => void) {
     super();
     this.options = resolveOptions(options);
+    this.#deflate = resolveCompression(this.options.perMessageDeflate);
+    // Whether there is a codec should show now, not at the first client.
+    if (this.#deflate !== undefined) void engineGround().carrier.deflate;
     // Programs are written against a type that says it is always there.
     const clients = this.options.clientTracking ? new Set<WebSocket>() : undefined;
     this.clients = clients as Set<WebSocket>;
@@ -139,7 +148,7 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     else if (!this.shouldHandle(request)) abortHandshake(socket, 400);
     else if (opening.protocols === undefined) {
       this.#refuse({ status: 400, message: 'Sec-WebSocket-Protocol is wrong' }, socket, request);
-    } else this.#verify({ request, socket, head, callback, opening, onSocketError });
+    } else this.#agree({ request, socket, head, callback, opening, onSocketError });
   }
 
   #refuse(fault: OpeningFault, socket: Duplex, request: IncomingMessage): void {
@@ -147,6 +156,14 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     if (this.listenerCount('wsClientError') > 0) {
       this.emit('wsClientError', new Error(message), socket, request);
     } else abortHandshake(socket, status, message, headers);
+  }
+
+  #agree(upgrade: Omit<Upgrade, 'agreement'>): void {
+    const agreement = agreeOn(upgrade.opening.extensions, this.#deflate);
+    if (agreement === 'malformed') {
+      const message = 'Sec-WebSocket-Extensions is wrong';
+      this.#refuse({ status: 400, message }, upgrade.socket, upgrade.request);
+    } else this.#verify({ ...upgrade, agreement });
   }
 
   #verify(upgrade: Upgrade): void {
@@ -176,7 +193,8 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     else abortHandshake(socket, 401);
   }
 
-  #complete({ request, socket, head, callback, opening, onSocketError }: Upgrade): void {
+  #complete(upgrade: Upgrade): void {
+    const { request, socket, head, callback, opening, agreement, onSocketError } = upgrade;
     // The client has left already.
     if (!socket.readable || !socket.writable) {
       socket.destroy();
@@ -192,13 +210,17 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
     Object.defineProperty(socket, kTaken, { value: true });
     const ws = new this.options.WebSocket(null, undefined, this.options);
     const protocol = this.#chooseProtocol(opening, request);
-    const headers = headLines(opening, protocol);
+    const headers = headLines(opening, protocol, agreement);
     this.emit('headers', headers, request);
     socket.off('error', onSocketError);
     const taken = takeOver(socket, head);
-    const link = new SocketLink(taken, ws, this.options);
+    const compression =
+      agreement === undefined || this.#deflate === undefined
+        ? undefined
+        : compressionOf(taken.carrier.deflate, agreement, this.#deflate, this.options.maxPayload);
+    const link = new SocketLink(taken, ws, this.options, compression);
     taken.start(`${headers.join('\r\n')}\r\n\r\n`, link);
-    ws[kAttach](link, socket, protocol, '');
+    ws[kAttach](link, socket, protocol, agreement === undefined ? '' : DEFLATE_EXTENSION);
     if (this.clients !== undefined) this.#track(ws);
     callback(ws, request);
   }
@@ -224,7 +246,11 @@ export class WebSocketServer extends EventEmitter<WebSocketServerEvents> {
   }
 }
 
-function headLines({ key }: Opening, protocol: string): string[] {
+function headLines(
+  { key }: Opening,
+  protocol: string,
+  agreement: DeflateAgreement | undefined,
+): string[] {
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',
@@ -232,5 +258,6 @@ function headLines({ key }: Opening, protocol: string): string[] {
     `Sec-WebSocket-Accept: ${acceptOf(key)}`,
   ];
   if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`);
+  if (agreement !== undefined) lines.push(`Sec-WebSocket-Extensions: ${agreement.answer}`);
   return lines;
 }

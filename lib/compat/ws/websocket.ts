@@ -191,7 +191,8 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
       return;
     }
     const isBinary = settings?.binary ?? (typeof data !== 'string' && typeof data !== 'number');
-    link.sender.message(payload, isBinary, settings?.fin ?? true, called);
+    const isFinal = settings?.fin ?? true;
+    link.sender.message(payload, isBinary, isFinal, called, settings?.compress ?? true);
   }
 
   ping(data?: SendData | SendCallback, mask?: boolean | SendCallback, cb?: SendCallback): void {
