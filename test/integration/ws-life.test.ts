@@ -185,6 +185,32 @@ describe('peers', () => {
     client.terminate();
   });
 
+  // Bug: a drain was asked for with the engine's own low mark, below which the rest was already: it was told
+  // at once, asked for again, and so on for as long as the peer did not read.
+  test('waiting for a peer that does not read costs no turn of the loop', async () => {
+    const rig = await serve();
+    const { client, socket } = await pair(rig);
+    client.pause();
+    const chunk = Buffer.alloc(8 * 1024);
+    // Until the kernel takes no more: then less than the engine's low mark is pending.
+    while (socket.bufferedAmount === 0) socket.send(chunk);
+    let isTaken = false;
+    socket.send('last', () => {
+      isTaken = true;
+    });
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    const { batches } = engineGround().loop.stats;
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { user, system } = process.cpuUsage(before);
+    expect(engineGround().loop.stats.batches - batches).toBeLessThan(5);
+    expect((user + system) / 1000).toBeLessThan(80);
+    expect(isTaken).toBe(false);
+    client.resume();
+    await until('the callback', () => isTaken);
+    client.terminate();
+  });
+
   test('a reset is a close with 1006 and no error', async () => {
     const rig = await serve();
     const { peer, socket } = await rawClient(rig);

@@ -19,8 +19,10 @@ export type Payload = string | Uint8Array | Blob;
 
 /** What the sender tells its socket. */
 export interface SenderHost {
-  /** Nothing more can be sent: a Blob could not be read, or the peer owes too much. */
+  /** A Blob could not be read: nothing more can be sent. */
   onSendError(error: Error): void;
+  /** The peer owes too much for another frame, of which a part may be written: the stream is over. */
+  onOverflow(error: Error): void;
 }
 
 const FINAL = 0x80;
@@ -266,7 +268,7 @@ export class Sender implements FramePort {
     const error = new Error(`The message could not be sent (${errno})`);
     if (callback !== undefined) setImmediate(() => invoke(callback, error));
     // A connection that is closing or gone says so itself; one that owes too much cannot go on.
-    if (this.#transport.isOpen && !this.#isClosed) this.#host.onSendError(error);
+    if (this.#transport.isOpen && !this.#isClosed) this.#host.onOverflow(error);
   }
 
   #broken(error: Error): void {

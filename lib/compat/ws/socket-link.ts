@@ -8,6 +8,7 @@
 //   every wait in CLOSING ends after closeTimeout; terminate() does not wait at all
 
 import type { EventEmitter } from 'node:events';
+import { HIGH_WATER_BYTES } from '../../native/layout.ts';
 import type { ConnectionOwner } from '../../net/types.ts';
 import { CLOSE_CODE, OPCODE } from '../../websocket/protocol.ts';
 import type { Compression } from './compression.ts';
@@ -69,6 +70,8 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
   ) {
     const { transport, carrier } = taken;
     this.transport = transport;
+    // Callbacks wait for the last byte, so that is when a drain should be told.
+    transport.setMarks(HIGH_WATER_BYTES, 1);
     this.#release = taken.release;
     this.#events = events;
     this.#options = options;
@@ -198,6 +201,13 @@ export class SocketLink implements ConnectionOwner, ReceiverSink, SenderHost {
     if (this.state === READY_STATE.OPEN) this.transport.setDeadline(this.#options.closeTimeout);
     this.state = READY_STATE.CLOSING;
     this.#end();
+    this.#emitError(error);
+  }
+
+  onOverflow(error: Error): void {
+    if (this.state === READY_STATE.CLOSED) return;
+    this.state = READY_STATE.CLOSING;
+    this.transport.drop();
     this.#emitError(error);
   }
 
