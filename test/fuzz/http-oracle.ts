@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 
 /** The tables of the fuzz were written against these. */
-const KNOWN_VERSIONS = /^9\.[23]\./;
+const KNOWN_VERSIONS = /^9\.[34]\./;
 
 /** Another llhttp may be stricter or more lenient: what it accepts beyond us is then only counted. */
 export const isKnownOracle = KNOWN_VERSIONS.test(process.versions['llhttp'] ?? '');
