@@ -9,6 +9,7 @@
 import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from './characters.ts';
 import { HTTP_FAULTS, type HttpFault } from './faults.ts';
 import { hashStep } from './field-names.ts';
+import { KnownFields } from './known-fields.ts';
 import { type HttpHeadLimits, METHOD_BYTES_MAX } from './limits.ts';
 
 const State = {
@@ -60,6 +61,13 @@ export class HeadScanner {
   /** A Host that was found valid: that of the next request is usually the same. */
   knownHost: string | undefined;
 
+  /** What the head before this one had as its fields. */
+  readonly known = new KnownFields();
+  /** This one has the same. */
+  isKnown = false;
+  /** Where the fields begin. */
+  fieldsStart = 0;
+
   readonly #limits: HttpHeadLimits;
   #state: number = State.start;
   #mark = 0;
@@ -75,6 +83,7 @@ export class HeadScanner {
     this.methodStart = 0;
     this.fieldCount = 0;
     this.length = 0;
+    this.isKnown = false;
     if (this.spans.length > SPANS_KEPT_MAX) this.spans = [];
   }
 
@@ -115,7 +124,7 @@ export class HeadScanner {
       case State.lineCr:
         return this.#expect(bytes, at, CR, State.lineLf, HTTP_FAULTS.versionSyntax);
       default:
-        return this.#expect(bytes, at, LF, State.fieldStart, HTTP_FAULTS.lineEnd);
+        return this.#scanLineLf(bytes, base, at, limit);
     }
   }
 
@@ -200,6 +209,16 @@ export class HeadScanner {
       this.#state = State.lineCr;
     }
     return at + 1;
+  }
+
+  #scanLineLf(bytes: Uint8Array, base: number, at: number, limit: number): number {
+    const next = this.#expect(bytes, at, LF, State.fieldStart, HTTP_FAULTS.lineEnd);
+    if (next === REFUSED) return next;
+    this.fieldsStart = next - base;
+    if (!this.known.matches(bytes, next, limit)) return next;
+    this.isKnown = true;
+    this.#state = State.done;
+    return next + this.known.length;
   }
 
   #scanFieldStart(bytes: Uint8Array, base: number, at: number): number {

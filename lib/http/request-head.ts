@@ -37,7 +37,7 @@ export interface RequestHead {
 }
 
 /** What the fields say, collected in one pass. */
-interface FieldFacts {
+export interface FieldFacts {
   host: string | undefined;
   isHostBad: boolean;
   contentLength: string | undefined;
@@ -57,10 +57,31 @@ export function readHead(
   bytes: Buffer,
   base: number,
 ): RequestHead | HttpFault {
-  const text = (bytes as Latin1Buffer).latin1Slice(base, base + scanner.length);
+  const { known, isKnown, minorVersion } = scanner;
+  const end = isKnown ? scanner.targetEnd : scanner.length;
+  const text = (bytes as Latin1Buffer).latin1Slice(base, base + end);
   const method = methodOf(text, scanner);
   const target = text.substring(scanner.methodEnd + 1, scanner.targetEnd);
+  if (isKnown && known.facts !== undefined) {
+    return interpret(method, target, minorVersion, known.fields, known.facts);
+  }
   const fields = readFields(scanner, bytes, base, text);
+  const facts = factsOf(scanner, bytes, base, fields);
+  if ('status' in facts) return facts;
+  const head = interpret(method, target, minorVersion, fields, facts);
+  if (!isFault(head)) {
+    known.keep(bytes, base + scanner.fieldsStart, base + scanner.length, fields, facts);
+  }
+  return head;
+}
+
+/** What the fields say by themselves, or why they may not stand together. */
+function factsOf(
+  scanner: HeadScanner,
+  bytes: Buffer,
+  base: number,
+  fields: readonly string[],
+): FieldFacts | HttpFault {
   const facts: FieldFacts = {
     host: undefined,
     isHostBad: false,
@@ -77,10 +98,10 @@ export function readHead(
     if (tab !== undefined) return tab;
   }
   if (facts.host !== undefined && facts.host !== scanner.knownHost) {
-    if (!isAuthority(facts.host)) facts.isHostBad = true;
-    else scanner.knownHost = facts.host;
+    if (isAuthority(facts.host)) scanner.knownHost = facts.host;
+    else facts.isHostBad = true;
   }
-  return interpret(method, target, scanner.minorVersion, fields, facts);
+  return facts;
 }
 
 /** True for a refusal. */

@@ -83,7 +83,11 @@ export function makeInput(random: Random): Buffer {
   const oddness = random() < 0.5 ? 0.02 : random() * 0.4;
   let text = '';
   const count = 1 + Math.floor(random() * 3);
-  for (let i = 0; i < count; i++) text += makeRequest(random, oddness);
+  for (let i = 0; i < count; i++) {
+    const request = makeRequest(random, oddness);
+    // Clients repeat themselves, and the parser knows it.
+    text += random() < 0.3 ? request.repeat(2 + Math.floor(random() * 3)) : request;
+  }
   const damages = random() < 0.5 ? 0 : 1 + Math.floor(random() * 3);
   for (let i = 0; i < damages; i++) text = damage(random, text);
   return Buffer.from(text, 'latin1');
