@@ -15,6 +15,10 @@ const DEBIAN_PACKAGES = [
   { name: 'curl', file: '/usr/bin/curl' },
   { name: 'libssl-dev', file: '/usr/include/openssl/ssl.h' },
   { name: 'zlib1g-dev', file: '/usr/include/zlib.h' },
+  { name: 'nginx', file: '/usr/sbin/nginx' },
+  { name: 'libnginx-mod-stream', file: '/usr/lib/nginx/modules/ngx_stream_module.so' },
+  { name: 'haproxy', file: '/usr/sbin/haproxy' },
+  { name: 'iproute2', file: '/usr/sbin/ip' },
 ];
 
 function ensurePackages() {
