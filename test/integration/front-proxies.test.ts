@@ -58,7 +58,10 @@ function fetchFrom(port: number, isSecure = false): Promise<string> {
 }
 
 function socketFrom(url: string): WebSocket {
-  const options: WebSocket.ClientOptions & { readonly localAddress: string } = {
+  const options: WebSocket.ClientOptions & {
+    readonly localAddress: string;
+    readonly servername: string;
+  } = {
     localAddress: CLIENT,
     ca: identity.cert,
     servername: 'localhost',
