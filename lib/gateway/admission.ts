@@ -1,8 +1,11 @@
-// Who may open an agent's socket: Origin, then the offer's form, then the token, then the limits
-// (contract.md section 4). GET /api/v1/session asks the same question over HTTP.
+// Who may open an agent's socket: Origin, then the offer's form, then the token, then the agent's
+// sessions (contract.md section 4). GET /api/v1/session asks the same question over HTTP. Limits per
+// address are the library's, and judged before.
 
 import { SUBPROTOCOL } from '../client/protocol.ts';
+import { OriginList } from '../server/origin-list.ts';
 import type { ServerRequest } from '../server/types.ts';
+import { isLoopbackHost } from './config-schema.ts';
 import type { AgentIdentity, TokenVerifier } from './tokens.ts';
 
 const BEARER_PROTOCOL = 'bearer.';
@@ -11,11 +14,8 @@ export interface AdmissionOptions {
   readonly publicUrl: string | undefined;
   readonly origins: readonly string[];
   readonly sessionsPerAgent: number;
-  /** 0: off. */
-  readonly connectionsPerIp: number;
   readonly tokens: TokenVerifier;
   readonly sessionsOfAgent: (agent: string) => number;
-  readonly sessionsOfIp: (ip: string) => number;
 }
 
 export type Admission =
@@ -34,7 +34,7 @@ export type Offer =
 export class Admissions {
   readonly #options: AdmissionOptions;
   /** undefined: only loopback origins. */
-  readonly #origins: ReadonlySet<string> | undefined;
+  readonly #origins: OriginList | undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -43,7 +43,7 @@ export class Admissions {
       ...(options.publicUrl === undefined ? [] : [options.publicUrl]),
     ];
     this.#origins =
-      named.length === 0 ? undefined : new Set(named.map((url) => new URL(url).origin));
+      named.length === 0 ? undefined : new OriginList(named.map((url) => new URL(url).origin));
   }
 
   async decide(request: ServerRequest): Promise<Admission> {
@@ -53,7 +53,8 @@ export class Admissions {
     const result = await this.#options.tokens.verify(offer.token);
     if (!result.ok) return result;
     const { person } = result.identity;
-    if (this.#isFull(person.id, request.ip)) return refuse(429, 'Too many sessions.');
+    const { sessionsOfAgent, sessionsPerAgent } = this.#options;
+    if (sessionsOfAgent(person.id) >= sessionsPerAgent) return refuse(429, 'Too many sessions.');
     const { protocol } = offer;
     return { ok: true, identity: result.identity, ...(protocol === undefined ? {} : { protocol }) };
   }
@@ -63,12 +64,6 @@ export class Admissions {
     if (origin === undefined) return true;
     if (this.#origins !== undefined) return this.#origins.has(origin);
     return isLoopbackOrigin(origin);
-  }
-
-  #isFull(agent: string, ip: string): boolean {
-    const { sessionsPerAgent, connectionsPerIp, sessionsOfAgent, sessionsOfIp } = this.#options;
-    if (sessionsOfAgent(agent) >= sessionsPerAgent) return true;
-    return connectionsPerIp > 0 && !isLoopbackAddress(ip) && sessionsOfIp(ip) >= connectionsPerIp;
   }
 }
 
@@ -103,11 +98,7 @@ function isLoopbackOrigin(origin: string): boolean {
   if (!URL.canParse(origin)) return false;
   const { protocol, hostname } = new URL(origin);
   if (protocol !== 'http:' && protocol !== 'https:') return false;
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || isLoopbackAddress(hostname);
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return /^127(?:\.[0-9]{1,3}){3}$|^\[?::1\]?$|^::ffff:127\./.test(address);
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || isLoopbackHost(hostname);
 }
 
 function malformed(reason: string): Offer {

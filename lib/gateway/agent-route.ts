@@ -17,6 +17,8 @@ export interface AgentRouteOptions {
   readonly admissions: Admissions;
   readonly world: SessionWorld;
   readonly sessionsPerAgent: number;
+  /** Sockets of one address; 0 is off. */
+  readonly connectionsPerIp: number;
   readonly messageBytes: number;
   readonly queueBytes: number;
   readonly heartbeatSeconds: number;
@@ -27,6 +29,7 @@ export function createAgentRoute(options: AgentRouteOptions): WebSocketRoute<Age
   return {
     messageBytesMax: options.messageBytes,
     queueBytes: options.queueBytes,
+    connectionsPerIp: options.connectionsPerIp,
     idleTimeoutMs: options.heartbeatSeconds * 1000,
     upgrade: (request) => decideUpgrade(options, request),
     open(socket) {

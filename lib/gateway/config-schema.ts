@@ -65,6 +65,7 @@ const listen = z.strictObject({
   host: z.string().default('0.0.0.0'),
   port: port.default(8080),
   tls: tls.optional(),
+  proxyProtocol: z.enum(['off', 'required']).default('off'),
 });
 
 const admin = z
@@ -137,9 +138,7 @@ const agents = z.strictObject({
 
 const limits = z
   .strictObject({
-    connectionsPerIp: z
-      .literal(0, { message: `must be 0: a limit per address ${NOT_BUILT}` })
-      .default(0),
+    connectionsPerIp: z.number().int().min(0).max(1_000_000).default(0),
     bodyBytes: z.number().int().min(1024).max(1_073_741_824).default(16_777_216),
     bodyBytesTotal: z.number().int().min(1024).default(268_435_456),
     messageBytes: z.number().int().min(1024).max(16_777_216).default(65_536),
@@ -151,21 +150,32 @@ const limits = z
     message: 'must not be less than bodyBytes',
   });
 
-export const configSchema = z.strictObject({
-  publicUrl: httpsUnlessLoopback.optional(),
-  listen: z.array(listen).min(1).max(16).prefault([{}]),
-  admin: admin.prefault({}),
-  trustedProxies: z.array(cidr).max(256).default([]),
-  workers: z.literal(1, { message: `must be 1: more processes ${NOT_BUILT}` }).default(1),
-  data: z.string().min(1).default('./.sluice'),
-  journal: journal.prefault({}),
-  messenger,
-  agents,
-  console: z
-    .strictObject({ enabled: z.boolean().default(true), path: path.default('/console/') })
-    .prefault({}),
-  limits: limits.prefault({}),
-});
+export const configSchema = z
+  .strictObject({
+    publicUrl: httpsUnlessLoopback.optional(),
+    listen: z.array(listen).min(1).max(16).prefault([{}]),
+    admin: admin.prefault({}),
+    trustedProxies: z.array(cidr).max(256).default([]),
+    forwardedHeader: z.enum(['x-forwarded-for', 'forwarded']).default('x-forwarded-for'),
+    deny: z.array(cidr).max(10_000).default([]),
+    workers: z.literal(1, { message: `must be 1: more processes ${NOT_BUILT}` }).default(1),
+    data: z.string().min(1).default('./.sluice'),
+    journal: journal.prefault({}),
+    messenger,
+    agents,
+    console: z
+      .strictObject({ enabled: z.boolean().default(true), path: path.default('/console/') })
+      .prefault({}),
+    limits: limits.prefault({}),
+  })
+  .refine(
+    ({ listen: places, trustedProxies }) =>
+      trustedProxies.length > 0 || places.every((place) => place.proxyProtocol === 'off'),
+    {
+      path: ['trustedProxies'],
+      message: 'must name who sends PROXY headers (listen.proxyProtocol)',
+    },
+  );
 
 /** The configuration with defaults filled in and secrets resolved. Never log it. */
 export type GatewayConfig = z.output<typeof configSchema>;

@@ -16,8 +16,10 @@ function jwtSettings(jwt: GatewayConfig['agents']['jwt']): JwtSettings {
 
 export function settingsOf(config: GatewayConfig): GatewaySettings {
   const settings = {
-    listen: config.listen.map(({ host, port, tls }) =>
-      tls === undefined ? { host, port } : { host, port, tls: defined(tls) },
+    listen: config.listen.map(({ host, port, tls, proxyProtocol }) =>
+      tls === undefined
+        ? { host, port, proxyProtocol }
+        : { host, port, proxyProtocol, tls: defined(tls) },
     ),
     messenger: config.messenger,
     agents: { ...config.agents, jwt: jwtSettings(config.agents.jwt) },
@@ -26,6 +28,8 @@ export function settingsOf(config: GatewayConfig): GatewaySettings {
     data: config.data,
     retentionDays: config.journal.retention.days,
     trustedProxies: config.trustedProxies,
+    forwardedHeader: config.forwardedHeader,
+    deny: config.deny,
   };
   return config.publicUrl === undefined ? settings : { ...settings, publicUrl: config.publicUrl };
 }

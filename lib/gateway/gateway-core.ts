@@ -76,10 +76,8 @@ export class GatewayCore {
     this.admissions = new Admissions({
       ...settings.agents,
       publicUrl: settings.publicUrl,
-      connectionsPerIp: settings.limits.connectionsPerIp,
       tokens,
       sessionsOfAgent: (agent) => this.sessions.countOfAgent(agent),
-      sessionsOfIp: (ip) => this.sessions.countOfIp(ip),
     });
     const actions = new SenderActions(shared);
     const typing = new TypingSignals({

@@ -24,6 +24,7 @@ export function addRoutes(
     admissions: core.admissions,
     world: core.world,
     sessionsPerAgent: agents.sessionsPerAgent,
+    connectionsPerIp: limits.connectionsPerIp,
     heartbeatSeconds: agents.heartbeatSeconds,
     messageBytes: limits.messageBytes,
     queueBytes: limits.queueBytes,

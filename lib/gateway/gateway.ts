@@ -106,6 +106,10 @@ class ProcessGateway implements Gateway {
     const servers = running?.servers ?? [];
     return {
       ...this.#counters,
+      sessionsRefused: servers.reduce(
+        (sum, server) => sum + server.admissionStats.routeAddressFull,
+        this.#counters.sessionsRefused,
+      ),
       published: running?.core.hub.published ?? 0,
       sessions: running?.core.sessions.size ?? 0,
       connections: servers.reduce((sum, server) => sum + server.connectionCount, 0),
@@ -187,12 +191,16 @@ class ProcessGateway implements Gateway {
 
   #assemble(loop: Loop, opened: OpenedJournal): Running {
     const settings = this.#settings;
-    const servers = settings.listen.map(({ host, port, tls }) =>
+    const { forwardedHeader, deny = [] } = settings;
+    const servers = settings.listen.map(({ host, port, tls, proxyProtocol = 'off' }) =>
       createServerOn(loop, {
         host,
         port,
         ...(tls === undefined ? {} : { tls: tlsOptionsOf(tls) }),
+        proxyProtocol,
         trustedProxies: settings.trustedProxies,
+        ...(forwardedHeader === undefined ? {} : { forwardedHeader }),
+        admission: { deny },
         messageBytesMax: settings.limits.messageBytes,
         queueBytes: settings.limits.queueBytes,
         onError: (error) => this.#noteHandlerError(error),

@@ -76,7 +76,6 @@ export type SessionSocket = Pick<
 >;
 
 export class Session {
-  readonly ip: string;
   readonly #world: SessionWorld;
   readonly #socket: SessionSocket;
   readonly #feed: Feed;
@@ -97,7 +96,6 @@ export class Session {
     this.#world = world;
     this.#socket = socket;
     this.#identity = identity;
-    this.ip = socket.request.ip;
     this.#openedAt = clock.monotonicMs();
     this.#endsAt = sessionEnd(identity, clock.now());
     this.#rate = new RateLimit(world.requestsPerSecond, this.#openedAt);

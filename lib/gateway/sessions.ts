@@ -1,11 +1,10 @@
-// All agent sessions by agent, by address and by the tab's own name. A register, nothing more.
+// All agent sessions by agent and by the tab's own name. A register, nothing more.
 
 import type { Session } from './session.ts';
 
 export class Sessions {
   readonly #all = new Set<Session>();
   readonly #byAgent = new Map<string, Set<Session>>();
-  readonly #byIp = new Map<string, number>();
 
   get size(): number {
     return this.#all.size;
@@ -17,7 +16,6 @@ export class Sessions {
 
   add(session: Session): void {
     this.#all.add(session);
-    this.#byIp.set(session.ip, this.countOfIp(session.ip) + 1);
     const agent = session.person.id;
     const known = this.#byAgent.get(agent);
     if (known === undefined) this.#byAgent.set(agent, new Set([session]));
@@ -26,9 +24,6 @@ export class Sessions {
 
   remove(session: Session): void {
     if (!this.#all.delete(session)) return;
-    const left = this.countOfIp(session.ip) - 1;
-    if (left > 0) this.#byIp.set(session.ip, left);
-    else this.#byIp.delete(session.ip);
     const agent = session.person.id;
     const known = this.#byAgent.get(agent);
     known?.delete(session);
@@ -37,10 +32,6 @@ export class Sessions {
 
   countOfAgent(agent: string): number {
     return this.#byAgent.get(agent)?.size ?? 0;
-  }
-
-  countOfIp(ip: string): number {
-    return this.#byIp.get(ip) ?? 0;
   }
 
   /** The agent's other session with the same tab name. */

@@ -45,7 +45,7 @@ export interface AgentSettings {
 }
 
 export interface LimitSettings {
-  /** Agent sockets per address; 0 is off, loopback is exempt. */
+  /** Agent sockets per address, 0 is off; loopback is exempt. */
   readonly connectionsPerIp: number;
   readonly bodyBytes: number;
   /** Webhook bodies in memory at once. */
@@ -59,6 +59,8 @@ export interface ListenSettings {
   readonly host: string;
   readonly port: number;
   readonly tls?: ListenTls;
+  /** 'required': connections begin with a PROXY header and come from trustedProxies. Default 'off'. */
+  readonly proxyProtocol?: 'off' | 'required';
 }
 
 export interface GatewaySettings {
@@ -72,6 +74,10 @@ export interface GatewaySettings {
   readonly data: string;
   /** Records older than this are deleted; absent: everything is kept. */
   readonly retentionDays?: number;
-  /** CIDR blocks whose X-Forwarded-For is believed. */
+  /** CIDR blocks that are believed about their clients. */
   readonly trustedProxies: readonly string[];
+  /** Where they name them. Default 'x-forwarded-for'. */
+  readonly forwardedHeader?: 'x-forwarded-for' | 'forwarded';
+  /** CIDR blocks that nothing is taken from. */
+  readonly deny?: readonly string[];
 }

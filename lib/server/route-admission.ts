@@ -117,6 +117,21 @@ export class RouteAdmission {
   }
 }
 
+const admissions = new WeakMap<object, RouteAdmission>();
+
+/**
+ * A route that several servers have been given (one per listening address) counts once for all.
+ * @throws SluiceError ERR_ARG_RANGE for limits or origins out of range
+ */
+export function routeAdmissionOf(route: RouteRules): RouteAdmission {
+  let admission = admissions.get(route);
+  if (admission === undefined) {
+    admission = new RouteAdmission(route);
+    admissions.set(route, admission);
+  }
+  return admission;
+}
+
 function isFull(counts: KeyCounts, key: string, limit: number): boolean {
   return limit > 0 && counts.of(key) >= limit;
 }

@@ -19,7 +19,7 @@ import type { Compression } from './accepted-upgrade.ts';
 import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';
 import type { QueueBudget } from './queue-budget.ts';
-import { RouteAdmission } from './route-admission.ts';
+import { type RouteAdmission, routeAdmissionOf } from './route-admission.ts';
 import { measured } from './route-metrics.ts';
 import type { ServerOptions, SlowPolicy, UpgradeDecision, WebSocketRoute } from './types.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
@@ -64,7 +64,7 @@ export function resolveRoute<Data>(
   const highWaterBytes = Math.min(route.highWaterBytes ?? ground.highWaterBytes, queueBytesMax);
   const lowWaterBytes = route.lowWaterBytes ?? lowMarkOf(highWaterBytes);
   return {
-    admission: new RouteAdmission(route),
+    admission: routeAdmissionOf(route),
     handlers: measured(withStreams(untyped(route)), options.metrics, ground.report),
     session: sessionOptionsOf(untyped(route), options),
     slow: route.slow ?? 'drop',

@@ -44,6 +44,8 @@ export class FakeGraph {
   readonly calls: GraphCall[] = [];
   readonly server: Server;
   url = '';
+  /** One per listening address. */
+  urls: readonly string[] = [];
   #mids = 0;
   answer: (call: GraphCall) => GraphAnswer | Promise<GraphAnswer> = (call) => this.accept(call);
 
@@ -93,6 +95,7 @@ export class FakeGraph {
 }
 
 export interface RigOptions {
+  readonly settings?: Partial<GatewaySettings>;
   readonly listen?: GatewaySettings['listen'];
   readonly agents?: Partial<GatewaySettings['agents']>;
   readonly limits?: Partial<GatewaySettings['limits']>;
@@ -156,6 +159,7 @@ export class Rig {
       },
       data: this.directory,
       trustedProxies: [],
+      ...this.#options.settings,
     };
   }
 
@@ -166,6 +170,7 @@ export class Rig {
     const log: Log = { debug: note, info: note, warn: note, error: note };
     this.gateway = createGateway(this.settings, { log, ...this.#options.deps });
     const { urls } = await this.gateway.start();
+    this.urls = urls;
     this.url = urls[0] ?? '';
     return this.gateway;
   }

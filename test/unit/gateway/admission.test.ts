@@ -23,10 +23,8 @@ function admissions(change: Partial<AdmissionOptions> = {}): Admissions {
     publicUrl: undefined,
     origins: [],
     sessionsPerAgent: 2,
-    connectionsPerIp: 0,
     tokens: createTokenVerifier({ secret: SECRET }, clock),
     sessionsOfAgent: () => 0,
-    sessionsOfIp: () => 0,
     ...change,
   });
 }
@@ -102,18 +100,6 @@ describe('limits', () => {
     const door = admissions({ sessionsOfAgent: () => count });
     const admission = await door.decide(new FakeRequest({ headers: bearer() }));
     expect(admission).toMatchObject(isAdmitted ? { ok: true } : { ok: false, status: 429 });
-  });
-
-  test.each([
-    [0, 99, '192.0.2.1', true],
-    [3, 2, '192.0.2.1', true],
-    [3, 3, '192.0.2.1', false],
-    [3, 99, '127.0.0.1', true],
-    [3, 99, '::1', true],
-  ])('with connectionsPerIp %i and %i from %s admits: %s', async (limit, count, ip, isAdmitted) => {
-    const door = admissions({ connectionsPerIp: limit, sessionsOfIp: () => count });
-    const admission = await door.decide(new FakeRequest({ headers: bearer(), ip }));
-    expect(admission.ok).toBe(isAdmitted);
   });
 });
 

@@ -37,7 +37,7 @@ describe('defaults', () => {
   test('a minimal configuration is complete', () => {
     const { config, faults } = checkConfig(minimal());
     expect(faults).toEqual([]);
-    expect(config?.listen).toEqual([{ host: '0.0.0.0', port: 8080 }]);
+    expect(config?.listen).toEqual([{ host: '0.0.0.0', port: 8080, proxyProtocol: 'off' }]);
     expect(config?.admin).toEqual({ host: '127.0.0.1', port: 9090 });
     expect(config?.messenger.webhookPath).toBe('/webhook/messenger');
     expect(config?.messenger.graphVersion).toBe('v25.0');
@@ -79,7 +79,11 @@ describe('faults name the path', () => {
     ['agents.origins', ['https://desk.example/path'], 'agents.origins.0'],
     ['publicUrl', 'http://chat.example', 'publicUrl'],
     ['trustedProxies', ['10.0.0.0/40'], 'trustedProxies.0'],
-    ['limits', { connectionsPerIp: 5 }, 'limits.connectionsPerIp'],
+    ['limits', { connectionsPerIp: -1 }, 'limits.connectionsPerIp'],
+    ['forwardedHeader', 'x-real-ip', 'forwardedHeader'],
+    ['deny', ['nobody'], 'deny.0'],
+    ['listen', [{ proxyProtocol: 'auto' }], 'listen.0.proxyProtocol'],
+    ['listen', [{ proxyProtocol: 'required' }], 'trustedProxies'],
     ['limits', { bodyBytes: 4096, bodyBytesTotal: 2048 }, 'limits.bodyBytesTotal'],
     ['data', '', 'data'],
   ];

@@ -84,10 +84,8 @@ describe('the API', () => {
       publicUrl: undefined,
       origins: [],
       sessionsPerAgent: 1,
-      connectionsPerIp: 0,
       tokens: createTokenVerifier({ secret }, clock),
       sessionsOfAgent: () => sessions,
-      sessionsOfIp: () => 0,
     });
     addRestRoutes(server.asServer(), admissions);
     return server;

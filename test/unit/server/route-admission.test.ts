@@ -6,6 +6,7 @@ import { OriginList } from '../../../lib/server/origin-list.ts';
 import {
   ROUTE_REFUSALS,
   RouteAdmission,
+  routeAdmissionOf,
   type Seat,
   TOKEN_LENGTH_MAX,
 } from '../../../lib/server/route-admission.ts';
@@ -175,6 +176,16 @@ describe('places', () => {
       );
     },
   );
+});
+
+test('a route that two servers have been given counts once for both', () => {
+  const route: WebSocketRoute<unknown> = { connectionsPerIp: 1 };
+  const [one, two] = [new Admission(), new Admission()];
+  expect(routeAdmissionOf(route)).toBe(routeAdmissionOf(route));
+  expect(routeAdmissionOf({ ...route })).not.toBe(routeAdmissionOf(route));
+  expect(routeAdmissionOf(route).judge(requestOf({}), one).ok).toBe(true);
+  expect(routeAdmissionOf(route).judge(requestOf({}), two).ok).toBe(false);
+  expect(two.stats.routeAddressFull).toBe(1);
 });
 
 test('a wrong Origin costs nothing of the allowance, and the rates come before the places', () => {
