@@ -44,8 +44,6 @@ export class FakeGraph {
   readonly calls: GraphCall[] = [];
   readonly server: Server;
   url = '';
-  /** One per listening address. */
-  urls: readonly string[] = [];
   #mids = 0;
   answer: (call: GraphCall) => GraphAnswer | Promise<GraphAnswer> = (call) => this.accept(call);
 
@@ -110,6 +108,8 @@ export class Rig {
   readonly #agents = new Set<Agent>();
   gateway: Gateway | undefined;
   url = '';
+  /** One per listening address. */
+  urls: readonly string[] = [];
   #mids = 0;
 
   constructor(options: RigOptions = {}) {
