@@ -50,6 +50,8 @@ export interface SocketInfo {
   /** The kernel's smoothed round trip time; undefined for a Unix socket and once it is gone. */
   readonly rttUs: number | undefined;
   readonly protocol: string;
+  /** The value of Sec-WebSocket-Extensions that was answered; empty without one. */
+  readonly extensions: string;
   /** Bytes on the wire, the handshake and control frames included. */
   readonly bytesReceived: number;
   readonly bytesSent: number;

@@ -3,6 +3,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../websocket/protocol.ts';
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
+import { infoOf } from './socket-info.ts';
 import type {
   OutgoingStream,
   SendOptions,
@@ -85,7 +86,7 @@ export class Socket implements ServerSocket {
   }
 
   info(): SocketInfo {
-    return this.#link.info();
+    return infoOf(this.#link);
   }
 
   /** Whom topics leave out; not for handlers. */

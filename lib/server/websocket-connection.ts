@@ -20,7 +20,7 @@ import type { QueueBudget } from './queue-budget.ts';
 import { Socket } from './socket.ts';
 import type { SocketCounters } from './socket-counters.ts';
 import { type FlowPort, SocketFlow } from './socket-flow.ts';
-import type { OutgoingStream, SendOutcome, SocketInfo } from './types.ts';
+import type { OutgoingStream, SendOutcome } from './types.ts';
 import type { WebSocketContext } from './websocket-context.ts';
 import type { ResolvedRoute } from './websocket-route.ts';
 
@@ -175,30 +175,6 @@ export class WebSocketConnection
 
   get isPaused(): boolean {
     return this.#session.isPaused;
-  }
-
-  info(): SocketInfo {
-    const { connection, socket } = this;
-    const known = connection.info();
-    const { sentBytes, receivedBytes } = known ?? connection.readCounters();
-    return {
-      transport: known?.transport ?? 'tcp',
-      localAddress: known?.localAddress ?? '',
-      localPort: known?.localPort ?? 0,
-      rttUs: known?.tcp?.rttUs,
-      remoteAddress: connection.remoteAddress,
-      remotePort: connection.remotePort,
-      protocol: socket.protocol,
-      bytesReceived: receivedBytes,
-      bytesSent: sentBytes,
-      messagesReceived: this.messagesReceived,
-      messagesSent: this.messagesSent,
-      queueBytes: this.pendingBytes,
-      openedAt: this.openedAt,
-      topicCount: this.topics.size,
-      isPaused: this.isPaused,
-      tls: connection.tlsInfo(),
-    };
   }
 
   terminate(): void {

@@ -1,4 +1,4 @@
-// The samples of docs/library.md and docs/client.md, run as their readers would: programs of their own that
+// The samples of docs/library.md, docs/client.md and README.md, run as their readers would: programs of their own that
 // import `sluice` from dist. Each does what the text around it says.
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -200,6 +200,43 @@ describe('library.md', () => {
     await sample.says(/ann left: 1000/);
   });
 
+  test('latest: a publish reaches who listens', async () => {
+    const { host } = await serve('latest');
+    const peer = await open(`ws://${host}/prices`);
+    const answer = await textOf(`http://${host}/price/eur`, { method: 'POST', body: '1.08' });
+    expect(JSON.parse(answer)).toEqual({ subscribers: 1, dropped: 0 });
+    expect(await peer.says(1)).toEqual(['{"name":"eur","price":1.08}']);
+    peer.socket.terminate();
+  });
+
+  test('pieces: an upload is counted while it comes, a download arrives whole', async () => {
+    const { host } = await serve('pieces');
+    const upload = await open(`ws://${host}/upload`);
+    upload.socket.send(Buffer.alloc(3_000_000));
+    upload.socket.send('é'.repeat(1000));
+    expect(await upload.says(2)).toEqual(['3000000 bytes', '1000 units']);
+    const socket = new WebSocket(`ws://${host}/download`);
+    const lengths: number[] = [];
+    socket.on('message', (data: Buffer) => lengths.push(data.length));
+    await until('two messages', DEADLINE_MS, () => lengths.length === 2);
+    expect(lengths).toEqual([10_000_000, 'that was all'.length]);
+    for (const each of [upload.socket, socket]) each.terminate();
+  });
+
+  test('metrics: prom-client is fed', async () => {
+    const { host } = await serve('metrics');
+    const peer = await open(`ws://${host}/echo`);
+    peer.socket.send('x'.repeat(100));
+    await peer.says(1);
+    await textOf(`http://${host}/metrics`);
+    const text = await textOf(`http://${host}/metrics`);
+    expect(text).toContain('ws_message_length_bucket{le="1024"} 1\n');
+    expect(text).toContain('http_ms_count{status="200"} 1\n');
+    expect(text).toContain('\nws_open 1\n');
+    expect(text).toContain('\nws_queued_bytes 0\n');
+    peer.socket.terminate();
+  });
+
   test('backpressure: every line arrives, in order, although the peer pauses', async () => {
     const { host } = await serve('backpressure');
     const peer = await open(`ws://${host}/lines`);
@@ -333,4 +370,24 @@ describe('client.md', () => {
     await sample.says(/Zoé Dupont|7000000000000003/);
     await sample.says(/customer: bonjour/);
   });
+});
+
+test("README.md: the library's sample runs as it stands", async () => {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const block = blocksOf(text, ['ts']).find(({ code }) => code.includes('createServer'));
+  if (block === undefined) throw new Error('README.md has no sample');
+  expect(block.code).toContain('port: 9502');
+  const code = block.code.replace('port: 9502', "host: '127.0.0.1', port: 0");
+  const sample = new Sample('readme', `${code}\nconsole.log(\`listening on \${server.port}\`);\n`);
+  const [, port] = await sample.says(/listening on (\d+)/);
+  expect(await textOf(`http://127.0.0.1:${port}/hello/you`)).toBe('hello you');
+  const [ann, guest] = [
+    await open(`ws://127.0.0.1:${port}/chat?user=ann`),
+    await open(`ws://127.0.0.1:${port}/chat`),
+  ];
+  ann.socket.send('hi');
+  await guest.says(1);
+  guest.socket.send('ho');
+  for (const { says } of [ann, guest]) expect(await says(2)).toEqual(['ann: hi', 'guest: ho']);
+  for (const { socket } of [ann, guest]) socket.terminate();
 });

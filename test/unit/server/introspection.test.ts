@@ -1,6 +1,7 @@
 // What a server and a socket tell about themselves, on a loop in memory: every counter after what moves
 // it, iteration while sockets go, and measurements beside handlers.
 
+import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ServerMetrics, ServerSocket, ServerStats } from '../../../lib/server/types.ts';
 import { settle } from '../../support/memory-transport.ts';
@@ -171,6 +172,20 @@ describe('stats()', () => {
     expect(stats()?.maxMs, 'a new window').toBeLessThan(20);
     await rig.server.close();
   });
+});
+
+test('library.md lists exactly what stats() has', async () => {
+  rig = await new SocketRig({ measureLoopDelay: true }).listen();
+  const stats = Object.entries(rig.server.stats()).filter(([, value]) => typeof value === 'object');
+  await rig.server.close();
+  const text = readFileSync(new URL('../../../docs/library.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\w+)` \| (`(?:\w+)`.*) \|$/gm)];
+  const said = new Map(rows.map(([, group = '', cells = '']) => [group, cells]));
+  for (const [group, members] of stats) {
+    const names = [...(said.get(group) ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    const own = Object.keys(members as object);
+    expect(names.filter((name) => name !== 'measureLoopDelay').sort(), group).toEqual(own.sort());
+  }
 });
 
 describe('info()', () => {
