@@ -1,5 +1,7 @@
 // The small codecs behind static files: ranges, accepted codings, media types, names.
 
+import { join, normalize } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acceptedCodings } from '../../../lib/http/accept-encoding.ts';
 import { parseRanges, RANGES_MAX } from '../../../lib/http/byte-ranges.ts';
@@ -61,6 +63,28 @@ describe('a Range field', () => {
         : ranges.map(({ first, last }) => `${first}-${last}`).join(' ');
     expect(text).toBe(expected);
   });
+});
+
+test('whatever a Range field says, its ranges lie inside the file', () => {
+  const part = fc.stringMatching(/^[0-9 ,=bytes;-]{0,12}$/);
+  const range = fc
+    .tuple(fc.option(fc.nat(200), { nil: '' }), fc.option(fc.nat(200), { nil: '' }))
+    .map(([first, last]) => `${first}-${last}`);
+  const field = fc
+    .array(fc.oneof(range, part), { minLength: 1, maxLength: RANGES_MAX + 2 })
+    .map((parts) => `bytes=${parts.join(',')}`);
+  fc.assert(
+    fc.property(field, fc.nat(150), (text, size) => {
+      const ranges = parseRanges(text, size);
+      if (typeof ranges === 'string') return;
+      expect(ranges.length).toBeGreaterThan(0);
+      expect(ranges.length).toBeLessThanOrEqual(RANGES_MAX);
+      for (const { first, last } of ranges) {
+        expect(first >= 0 && first <= last && last < size).toBe(true);
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 describe('Accept-Encoding', () => {
@@ -132,5 +156,20 @@ describe('a name below the root', () => {
   test('may begin with a dot when that is allowed, but still climbs nowhere', () => {
     expect(staticNameOf('.well-known/a', true)?.name).toBe('.well-known/a');
     expect(staticNameOf('.well-known/../a', true)).toBeUndefined();
+  });
+
+  test('never leads out of the root, whatever it is made of', () => {
+    const piece = fc.constantFrom('..', '.', '/', '//', 'a', '\0', '%2e', '\\', 'b.txt', ' ', '');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), fc.boolean(), (pieces, allowsDotfiles) => {
+        const found = staticNameOf(pieces.join(''), allowsDotfiles);
+        if (found === undefined) return;
+        const path = join('/root', found.name);
+        expect(path === '/root' || path.startsWith('/root/')).toBe(true);
+        // Nothing was tidied up on the way: the name is the one that the rules were checked on.
+        expect(path).toBe(normalize(`/root/${found.name}`).replace(/(.)\/$/, '$1'));
+      }),
+      { numRuns: 5000 },
+    );
   });
 });
