@@ -11,7 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SOURCE_FOLDERS = ['native/core', 'test/native'];
-const WRAPPED_CALLS = ['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'clock_gettime'];
+const WRAPPED_CALLS = [
+  ...['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'epoll_ctl', 'shutdown', 'getsockopt'],
+  ...['close', 'clock_gettime'],
+];
 const HEADERS = [
   ['gtest/gtest.h', 'libgtest-dev'],
   ['openssl/ssl.h', 'libssl-dev'],

@@ -199,9 +199,16 @@ void EventLoop::Read(Connection* connection, uint32_t events) {
     if (MoreToRead(count, events)) Rearm(connection);
   } else if (count == 0) {
     EndReading(connection);
-  } else if (count != -EAGAIN) {
+  } else if (count == -EAGAIN) {
+    RearmForEnd(connection, events);
+  } else {
     CloseNow(connection, static_cast<int>(count), false);
   }
+}
+
+/** Nothing to read although the end, or an error, was told: no edge would come after that one. */
+void EventLoop::RearmForEnd(Connection* connection, uint32_t events) {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) Rearm(connection);
 }
 
 void EventLoop::EndReading(Connection* connection) {
@@ -234,7 +241,9 @@ void EventLoop::Discard(Connection* connection, uint32_t events) {
     } else {
       UpdateInterest(connection);
     }
-  } else if (count != -EAGAIN) {
+  } else if (count == -EAGAIN) {
+    RearmForEnd(connection, events);
+  } else {
     CloseNow(connection, static_cast<int>(count), false);
   }
 }

@@ -173,6 +173,7 @@ class EventLoop {
   // event_loop.cc: receiving.
   void CollectReady(const epoll_event& event);
   void Read(Connection* connection, uint32_t events);
+  void RearmForEnd(Connection* connection, uint32_t events);
   void EndReading(Connection* connection);
   void Discard(Connection* connection, uint32_t events);
   void CollectExpired(uint32_t slot);

@@ -187,7 +187,8 @@ void EventLoop::ResumeListeners(uint64_t now_ms) {
     Listener& listener = listeners_[i];
     if (listener.resume_at_ms == 0 || listener.resume_at_ms > now_ms) continue;
     const uint64_t token = MakeToken(kSlotsMax + i, listener.generation);
-    if (poller_.Add(listener.fd.get(), listener.events, token) != 0) {
+    const int error = poller_.Add(listener.fd.get(), listener.events, token);
+    if (error != 0 && error != -EEXIST) {
       // No memory for it either: another rest.
       listener.resume_at_ms = now_ms + kAcceptPauseMs;
       continue;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 namespace sluice::test {
 
@@ -13,6 +14,8 @@ struct Planned {
   int error = 0;
   size_t bytes_max = SIZE_MAX;
 };
+
+enum class Call { kAccept, kRecv, kSend, kWait, kControl, kShutdown, kGetOption, kClose };
 
 struct FakeKernel {
   std::deque<Planned> accept4;
@@ -24,6 +27,12 @@ struct FakeKernel {
   int64_t clock_offset_ms = 0;
   int accept_calls = 0;
   int send_calls = 0;
+
+  /** While true, calls are noted, and the one at `fault_at` gets `fault`. */
+  bool notes = false;
+  std::vector<Call> calls;
+  size_t fault_at = SIZE_MAX;
+  Planned fault;
 };
 
 /** The plan of the running test; cleared by ResetFakeKernel. */
