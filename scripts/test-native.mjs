@@ -10,11 +10,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const SOURCE_FOLDERS = ['native/core', 'test/native'];
-const WRAPPED_CALLS = [
-  ...['accept4', 'recv', 'send', 'sendmsg', 'epoll_wait', 'epoll_ctl', 'shutdown', 'getsockopt'],
-  ...['close', 'clock_gettime'],
-];
+/** CMakeLists.txt and binding.gyp read the same lists. */
+const LISTS = JSON.parse(readFileSync(join(ROOT, 'native/sources.json'), 'utf8'));
+const TEST_FOLDER = 'test/native';
 const HEADERS = [
   ['gtest/gtest.h', 'libgtest-dev'],
   ['openssl/ssl.h', 'libssl-dev'],
@@ -23,20 +21,19 @@ const HEADERS = [
 const SANITIZED = '-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer';
 const VARIANTS = { plain: '-O2', sanitized: `-O1 -g ${SANITIZED}` };
 
-/** @returns {string[]} paths below the root */
+/** @returns {string[]} paths below the root: native/core of both addons, and the tests */
 function sources() {
-  return SOURCE_FOLDERS.flatMap((folder) =>
-    readdirSync(join(ROOT, folder))
-      .filter((name) => name.endsWith('.cc'))
-      .sort()
-      .map((name) => join(folder, name)),
+  const core = [...LISTS.sluice, ...LISTS.sluice_codec].filter((file) =>
+    file.startsWith('native/core/'),
   );
+  const tests = readdirSync(join(ROOT, TEST_FOLDER)).filter((name) => name.endsWith('.cc'));
+  return [...new Set(core), ...tests.sort().map((name) => join(TEST_FOLDER, name))];
 }
 
 function makefile(flags) {
   const files = sources();
   const objects = files.map((file) => `${basename(file, '.cc')}.o`);
-  const wraps = WRAPPED_CALLS.map((name) => `-Wl,--wrap=${name}`).join(' ');
+  const wraps = LISTS.wraps.map((name) => `-Wl,--wrap=${name}`).join(' ');
   const lines = [
     'CXX ?= g++',
     `FLAGS = -std=gnu++20 -Wall -Wextra -Werror -fno-rtti ${flags}`,
