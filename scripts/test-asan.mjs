@@ -17,7 +17,12 @@ const CODEC = join(FOLDER, 'build/Release/sluice_codec.node');
 /** `-Dsanitize=…` is silently ignored by node-gyp; gyp variables are passed as long options. */
 const SANITIZE = '--sanitize=address,undefined';
 const PROOFS = ['__asan_report_load', '__ubsan_handle'];
-const TESTS = ['test/integration/net-', 'test/integration/codec-', 'test/fuzz/deflate'];
+const TESTS = [
+  'test/integration/tls',
+  'test/integration/net-',
+  'test/integration/codec-',
+  'test/fuzz/deflate',
+];
 const PROJECTS = ['--project', 'integration', '--project', 'fuzz'];
 /** Of each fuzz test, unless more are asked for. */
 const FUZZ_CASES = '5000';
