@@ -107,7 +107,7 @@ class ProcessGateway implements Gateway {
     return {
       ...this.#counters,
       sessionsRefused: servers.reduce(
-        (sum, server) => sum + server.admissionStats.routeAddressFull,
+        (sum, server) => sum + server.stats().admission.routeAddressFull,
         this.#counters.sessionsRefused,
       ),
       published: running?.core.hub.published ?? 0,

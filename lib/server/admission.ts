@@ -120,14 +120,12 @@ export class Admission {
   /**
    * Judges an accepted connection. A refused one is answered or reset here.
    * @param open connections of the server without this one
-   * @param canAnswer false when an answer would need a handshake first (TLS)
    * @returns the owner of a refused connection; undefined when it is admitted
    */
   accept(
     connection: Connection,
     proxies: TrustedProxies,
     open: number,
-    canAnswer = true,
   ): ConnectionOwner | undefined {
     const { connectionsMax } = this.#options;
     if (this.judgesAddresses && !proxies.trusts(connection.remoteAddress)) {
@@ -137,10 +135,10 @@ export class Admission {
         connection.reset();
         return NOBODY;
       }
-      if (verdict === 'full') return this.#refuse(connection, 'addressFull', canAnswer);
+      if (verdict === 'full') return this.#refuse(connection, 'addressFull');
     }
     if (connectionsMax === 0 || open < connectionsMax) return undefined;
-    return this.#refuse(connection, 'serverFull', canAnswer);
+    return this.#refuse(connection, 'serverFull');
   }
 
   /** Judges a request that came through a trusted proxy. @param address the forwarded one */
@@ -207,14 +205,10 @@ export class Admission {
     return undefined;
   }
 
-  #refuse(
-    connection: Connection,
-    reason: 'addressFull' | 'serverFull',
-    canAnswer: boolean,
-  ): ConnectionOwner {
+  #refuse(connection: Connection, reason: 'addressFull' | 'serverFull'): ConnectionOwner {
     this.#stats[reason]++;
     connection.lease?.release();
-    if (!canAnswer || this.#stats.lingering >= REFUSALS_LINGERING_MAX) {
+    if (this.#stats.lingering >= REFUSALS_LINGERING_MAX) {
       this.#stats.unanswered++;
       connection.reset();
       return NOBODY;

@@ -70,8 +70,19 @@ export function statsOf(sources: StatsSources): ServerStats {
       held: sockets.budget.heldBytes,
     },
     engine: { batches, flushes, sendCalls },
+    admission: admissionStats(sources),
     handshakes: loop.tlsCounts(),
     ...(loopDelay === undefined ? {} : { loopDelay: loopDelay.take() }),
+  };
+}
+
+function admissionStats({ loop, sockets }: StatsSources): ServerStats['admission'] {
+  const { untrusted, malformed, late } = loop.proxyCounters();
+  return {
+    ...sockets.admission.stats,
+    proxyUntrusted: untrusted,
+    proxyMalformed: malformed,
+    proxyLate: late,
   };
 }
 

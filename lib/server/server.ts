@@ -12,7 +12,7 @@ import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.t
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { NativeFrames } from '../websocket/unmask.ts';
 import { Admission } from './admission.ts';
-import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
+import type { AdmissionOptions } from './admission-types.ts';
 import { forwardedGateOf } from './forwarded-gate.ts';
 import type { ForwardedGate, HttpApplication, HttpLimits } from './http-application.ts';
 import { TrustedProxies } from './http-client-address.ts';
@@ -215,12 +215,6 @@ export class LoopServer implements Server, HttpApplication {
   setAdmission(options: AdmissionOptions): void {
     this.admission.replace(options);
     this.forwardedGate = forwardedGateOf(this.admission, this.trustedProxies);
-  }
-
-  get admissionStats(): Readonly<AdmissionStats> {
-    const { stats } = this.admission;
-    const { untrusted, malformed, late } = this.#ground.loop.proxyCounters();
-    return { ...stats, proxyUntrusted: untrusted, proxyMalformed: malformed, proxyLate: late };
   }
 
   // ---- life --------------------------------------------------------------

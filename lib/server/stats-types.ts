@@ -1,6 +1,7 @@
 // What a server tells about itself: counters to look at, and hooks for measurements of one's own.
 
 import type { TlsCounts } from '../net/types.ts';
+import type { AdmissionStats } from './admission-types.ts';
 import type { CloseInfo } from './flow-types.ts';
 import type { ServerRequest } from './http-types.ts';
 import type { ServerSocket } from './websocket-types.ts';
@@ -68,6 +69,8 @@ export interface ServerStats {
     readonly flushes: number;
     readonly sendCalls: number;
   };
+  /** Who was not taken in, by reason; the PROXY headers are those of the loop. */
+  readonly admission: Readonly<AdmissionStats>;
   /** TLS handshakes of the loop; one that does not complete reaches no handler. */
   readonly handshakes: TlsCounts;
   /** With `measureLoopDelay`: how late timers were since the last call of stats(). */

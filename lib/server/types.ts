@@ -3,7 +3,7 @@
 
 import type { TlsOptions } from '../net/tls-options.ts';
 import type { ListenOptions } from '../net/types.ts';
-import type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
+import type { AdmissionOptions } from './admission-types.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
 import type { ServerMetrics, ServerStats } from './stats-types.ts';
@@ -114,8 +114,6 @@ export interface Server {
   subscriberCount(topic: string): number;
   /** Replaces the options of `admission` as a whole; who is connected stays. */
   setAdmission(options: AdmissionOptions): void;
-  /** Refusals so far, by reason. */
-  readonly admissionStats: Readonly<AdmissionStats>;
   /**
    * Listens where `options` say, else where createServer's do; several times, at several places.
    * @throws SluiceError (rejects) ERR_STATE for a second call without options and after close();

@@ -55,7 +55,7 @@ describe('at the accept', () => {
     const client = http(server);
     await until(() => client.isClosed, 'the reset');
     expect(client.text).toBe('');
-    expect(server.admissionStats.denied).toBe(1);
+    expect(server.stats().admission.denied).toBe(1);
     expect(server.connectionCount).toBe(0);
     server.setAdmission({});
     expect(await ask(http(server))).toContain('127.0.0.1');
@@ -86,7 +86,7 @@ describe('at the accept', () => {
     const server = await listening({ admission: { connectionsMax: 1 } });
     await ask(http(server));
     expect(await http(server).ended()).toMatch(/^HTTP\/1\.1 503 /);
-    expect(server.admissionStats.serverFull).toBe(1);
+    expect(server.stats().admission.serverFull).toBe(1);
   });
 
   test('a flood of refused clients that stay is reset beyond the bound', async () => {
@@ -94,12 +94,12 @@ describe('at the accept', () => {
     await ask(http(server));
     const extra = 20;
     const flood = Array.from({ length: REFUSALS_LINGERING_MAX + extra }, () => http(server));
-    await until(() => server.admissionStats.unanswered >= extra, 'resets');
-    expect(server.admissionStats.lingering).toBe(REFUSALS_LINGERING_MAX);
+    await until(() => server.stats().admission.unanswered >= extra, 'resets');
+    expect(server.stats().admission.lingering).toBe(REFUSALS_LINGERING_MAX);
     expect(server.connectionCount).toBe(1);
     for (const client of flood) client.destroy();
-    await until(() => server.admissionStats.lingering === 0, 'the end of lingering');
-    expect(server.admissionStats.addresses).toBe(1);
+    await until(() => server.stats().admission.lingering === 0, 'the end of lingering');
+    expect(server.stats().admission.addresses).toBe(1);
   });
 
   test('a place is given back however the connection ends', async () => {
@@ -113,13 +113,14 @@ describe('at the accept', () => {
         });
       },
     );
-    const free = (): Promise<void> => until(() => server.admissionStats.addresses === 0, 'a place');
+    const free = (): Promise<void> =>
+      until(() => server.stats().admission.addresses === 0, 'a place');
     const reset = http(server);
     await ask(reset);
     reset.reset();
     await free();
     const socket = await ws(server).opened();
-    expect(server.admissionStats.addresses).toBe(1);
+    expect(server.stats().admission.addresses).toBe(1);
     socket.ws.send('throw');
     expect((await socket.ended()).code).toBe(1011);
     await free();
@@ -161,7 +162,7 @@ describe('at the handshake', () => {
     server.setAdmission({ handshakesPerSecond: 1 });
     await ws(server, '/desk').opened();
     expect((await ws(server, '/desk').opened()).refusedWith).toBe(503);
-    expect(server.admissionStats).toMatchObject({ origin: 1, routeFull: 2, handshakeRate: 1 });
+    expect(server.stats().admission).toMatchObject({ origin: 1, routeFull: 2, handshakeRate: 1 });
     expect(asked.length).toBe(2);
   });
 
@@ -223,7 +224,7 @@ describe('behind a trusted proxy', () => {
     waiting[0]?.();
     await first.says('slow');
     expect(await ask(first, 'X-Forwarded-For: 192.0.2.1')).toMatch(/192\.0\.2\.1\n$/);
-    expect(server.admissionStats.addresses).toBe(0);
+    expect(server.stats().admission.addresses).toBe(0);
   });
 
   test('a socket is counted as long as it is open', async () => {
@@ -235,7 +236,7 @@ describe('behind a trusted proxy', () => {
       undefined,
     );
     first.ws.terminate();
-    await until(() => server.admissionStats.addresses === 1, 'a place');
+    await until(() => server.stats().admission.addresses === 1, 'a place');
     expect((await ws(server, '/', headers).opened()).refusedWith).toBeUndefined();
   });
 
@@ -294,20 +295,20 @@ describe('with a PROXY header', () => {
     for (const bytes of ['GET /ip HTTP/1.1\r\nHost: a\r\n\r\n', 'PROXY TCP4 1.1.1.1\r\n']) {
       await closed(http(server).send(bytes));
     }
-    expect(server.admissionStats.proxyMalformed).toBe(2);
+    expect(server.stats().admission.proxyMalformed).toBe(2);
     expect(server.connectionCount).toBe(0);
   });
 
   test('others than the proxies are reset', async () => {
     const server = await listening({ ...required, trustedProxies: ['192.0.2.1'] });
     await closed(http(server).send(V1));
-    expect(server.admissionStats.proxyUntrusted).toBe(1);
+    expect(server.stats().admission.proxyUntrusted).toBe(1);
   });
 
   test('a denied client is reset by the address that the header names', async () => {
     const server = await listening({ ...required, admission: { deny: ['203.0.113.0/24'] } });
     await closed(http(server).send(V1));
-    expect(server.admissionStats.denied).toBe(1);
+    expect(server.stats().admission.denied).toBe(1);
   });
 
   test('closing the server ends who has brought none yet', async () => {

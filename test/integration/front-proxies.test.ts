@@ -118,7 +118,7 @@ describe.each<ForwardedHeader>(['x-forwarded-for', 'forwarded'])(
       await once(socket, 'open');
       expect(await fetchFrom(port('http'))).toBe('Too many connections of this address.\n');
       socket.terminate();
-      await until(() => own.server.admissionStats.addresses === 0, 'a place');
+      await until(() => own.server.stats().admission.addresses === 0, 'a place');
       expect(await fetchFrom(port('http'))).toBe(CLIENT);
       own.server.setAdmission({});
     });
@@ -146,7 +146,7 @@ describe('behind haproxy', () => {
     const port = haproxy.ports[form] ?? 0;
     expect(await fetchFrom(port)).toBe(CLIENT);
     expect(await chatFrom(`ws://127.0.0.1:${port}/ws`)).toEqual([CLIENT, 'hello']);
-    expect(own.server.admissionStats.proxyMalformed).toBe(0);
+    expect(own.server.stats().admission.proxyMalformed).toBe(0);
   });
 });
 

@@ -3,7 +3,7 @@
 // asserted by `npm run soak`; here the bounds are those that a busy one keeps, too.
 
 import { afterEach, expect, test } from 'vitest';
-import { Endurance, IS_SOAK, MEBIBYTE } from '../support/endurance.ts';
+import { Endurance, IS_SOAK, MEBIBYTE, type Measure } from '../support/endurance.ts';
 
 const CONNECTIONS = 15_000;
 const MUTED = 1000;
@@ -19,6 +19,12 @@ const PACED_MS = IS_SOAK ? 30_000 : 4000;
 /** Half the capacity; less where the capacity was measured in others' company and may be gone again. */
 const LOAD = IS_SOAK ? 1 / 2 : 1 / 10;
 const P99_MS_MAX = IS_SOAK ? 5 : 1000;
+
+/** For all together: half of what the silent ones may owe by themselves. */
+const QUEUE_BYTES_TOTAL = (MUTED * QUEUE_BYTES) / 2;
+/** Whatever the others owe, each may owe this much. */
+const OWED_BYTES_MIN = 4096;
+const FEWER = 2000;
 
 let endurance: Endurance | undefined;
 afterEach(() => endurance?.stop());
@@ -67,4 +73,24 @@ test('a thousand that never read cost their budget, and the others no time', asy
   expect(after.connections).toBe(CONNECTIONS);
   expect(after.pendingMax).toBeLessThan(QUEUE_BYTES + OVERSHOOT_BYTES);
   expect(after.rss - before.rss).toBeLessThan(budget);
+});
+
+test('with a budget for all together the silent ones share it, and nobody else pays', async () => {
+  endurance = await Endurance.start({
+    options: { backlog: 4096, queueBytesTotal: QUEUE_BYTES_TOTAL },
+    route: { queueBytes: QUEUE_BYTES },
+  });
+  const { server } = endurance;
+  const crowd = endurance.crowd();
+  await crowd.ask(`open ${FEWER} /echo`);
+  await crowd.ask(`mute ${MUTED} /mute`);
+  await server.ask(`fill ${MESSAGE_BYTES}`);
+  // Once more: whoever had room when the others were told so.
+  const full = await server.ask<Measure>(`fill ${MESSAGE_BYTES}`);
+  expect(full.pendingSum).toBeGreaterThan(QUEUE_BYTES_TOTAL / 2);
+  expect(full.pendingSum).toBeLessThan(
+    QUEUE_BYTES_TOTAL + MUTED * (OWED_BYTES_MIN + OVERSHOOT_BYTES),
+  );
+  const { sent, received } = await crowd.ask<{ sent: number; received: number }>('paced 2000 1000');
+  expect(received).toBe(sent);
 });

@@ -42,6 +42,23 @@ describe('stats()', () => {
         held: 0,
       },
       engine: { batches: 0, flushes: 0, sendCalls: 0 },
+      admission: {
+        denied: 0,
+        addressFull: 0,
+        serverFull: 0,
+        handshakeRate: 0,
+        addressRate: 0,
+        origin: 0,
+        routeFull: 0,
+        routeAddressFull: 0,
+        tokenFull: 0,
+        unanswered: 0,
+        proxyUntrusted: 0,
+        proxyMalformed: 0,
+        proxyLate: 0,
+        lingering: 0,
+        addresses: 0,
+      },
       handshakes: { completed: 0, failed: 0, timedOut: 0 },
     });
     expect(Math.abs(Date.now() - stats.startedAt)).toBeLessThan(10_000);
