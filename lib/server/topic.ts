@@ -8,7 +8,7 @@ import type { PublishGroup } from './publish-group.ts';
 import type { QueueBudget } from './queue-budget.ts';
 import type { SocketCounters } from './socket-counters.ts';
 import type { PublishResult, SendOptions } from './types.ts';
-import { WebSocketConnection } from './websocket-connection.ts';
+import { NO_TOPICS, WebSocketConnection } from './websocket-connection.ts';
 import type { RunQueue } from './websocket-context.ts';
 import { TOPIC_LENGTH_MAX, TOPICS_PER_SOCKET_MAX } from './websocket-limits.ts';
 
@@ -51,7 +51,8 @@ export class Topics {
     const { topics } = link;
     if (topics.has(name) || topics.size >= TOPICS_PER_SOCKET_MAX) return false;
     if (name.length > TOPIC_LENGTH_MAX) return false;
-    topics.add(name);
+    if (topics === NO_TOPICS) link.topics = new Set([name]);
+    else topics.add(name);
     let topic = this.#topics.get(name);
     if (topic === undefined) {
       topic = new Map();
@@ -77,7 +78,7 @@ export class Topics {
   leaveAll(link: WebSocketConnection): void {
     if (link.topics.size === 0) return;
     for (const name of link.topics) this.#remove(link, name);
-    link.topics.clear();
+    link.topics = NO_TOPICS;
   }
 
   /** Topics that somebody is subscribed to. */

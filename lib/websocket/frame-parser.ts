@@ -51,7 +51,8 @@ export class FrameParser implements FrameProgress {
   readonly #messageBytesMax: number;
   readonly #header: FrameHeader;
   readonly #inflater: MessageInflater | undefined;
-  readonly #utf8 = new Utf8Validator();
+  /** Made for the first text that is not ASCII: most connections stay idle without one. */
+  #utf8: Utf8Validator | undefined;
 
   /** See FrameProgress. */
   cutFrames = 0;
@@ -284,9 +285,9 @@ export class FrameParser implements FrameProgress {
 
   /** Adds an unmasked piece to the message in progress. @returns false when it cannot be UTF-8 */
   #collect(bytes: Buffer, start: number, end: number, high: number): boolean {
-    const utf8 = this.#utf8;
-    const needsCheck = high !== 0 || !utf8.isComplete;
-    if (this.#messageOpcode === OPCODE.text && needsCheck && !utf8.push(bytes, start, end)) {
+    const needsCheck = high !== 0 || !this.#isTextComplete;
+    const isText = this.#messageOpcode === OPCODE.text;
+    if (isText && needsCheck && !this.#validator().push(bytes, start, end)) {
       return this.#fail(VIOLATIONS.utf8);
     }
     if (this.#pieces !== undefined) {
@@ -308,7 +309,7 @@ export class FrameParser implements FrameProgress {
     const isAscii = this.#seenHighBits === 0;
     this.#messageOpcode = 0;
     if (this.#pieces !== undefined) {
-      if (isText && !this.#utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+      if (isText && !this.#isTextComplete) this.#fail(VIOLATIONS.utf8);
       else this.#pieces.finish();
       return;
     }
@@ -316,7 +317,7 @@ export class FrameParser implements FrameProgress {
     const payload = this.#message?.take() ?? Buffer.alloc(0);
     this.#message = undefined;
     if (!isText) this.#sink.onBinary(payload);
-    else if (!this.#utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+    else if (!this.#isTextComplete) this.#fail(VIOLATIONS.utf8);
     else if (isAscii) this.#sink.onText(asFastBuffer(payload).latin1Slice(0, payload.length));
     else this.#sink.onText(asFastBuffer(payload).utf8Slice(0, payload.length));
   }
@@ -337,8 +338,18 @@ export class FrameParser implements FrameProgress {
     }
   }
 
+  #validator(): Utf8Validator {
+    this.#utf8 ??= new Utf8Validator();
+    return this.#utf8;
+  }
+
+  /** Between characters. */
+  get #isTextComplete(): boolean {
+    return this.#utf8 === undefined || this.#utf8.isComplete;
+  }
+
   #deliverUtf8(bytes: Buffer, start: number, end: number): void {
-    const utf8 = this.#utf8;
+    const utf8 = this.#validator();
     if (!utf8.push(bytes, start, end) || !utf8.isComplete) this.#fail(VIOLATIONS.utf8);
     else this.#sink.onText(asFastBuffer(bytes).utf8Slice(start, end));
   }

@@ -123,11 +123,12 @@ test.each(exits)(
   },
 );
 
-test.each(['close', 'terminate', 'terminate-in-batch'])(
+const ways = ['close', 'terminate', 'terminate-live', 'terminate-in-batch', 'exit', 'throw-null'];
+test.each(ways)(
   'two worker threads load the addon and end by %s without harm to the main thread',
   async (way) => {
     const child = new Child('net-workers.mjs', [way]);
-    expect(await child.line()).toEqual({ answers: ['ping', 'ping', 'ping', 'ping'] });
+    expect(await child.line()).toEqual({ answers: Array(4).fill('ping'), leaked: 0 });
     expect(await child.exitCode()).toBe(0);
     expect(child.stderr).toBe('');
   },
