@@ -95,7 +95,7 @@ async function uncaughtIn(work: () => Promise<void>): Promise<unknown[]> {
   process.on('uncaughtException', catcher);
   try {
     await work();
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
   } finally {
     process.removeListener('uncaughtException', catcher);
     for (const listener of before) process.on('uncaughtException', listener);
@@ -198,7 +198,7 @@ describe('peers', () => {
     socket.send('last', () => {
       isTaken = true;
     });
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
     const { batches } = engineGround().loop.stats;
     // The window in which batches are counted; nothing is awaited.
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -207,6 +207,15 @@ describe('peers', () => {
     client.resume();
     await until('the callback', () => isTaken);
     client.terminate();
+  });
+
+  test('a send that the kernel refuses is told to its callback', async () => {
+    const rig = await serve();
+    const { peer, socket } = await rawClient(rig);
+    peer.resetAndDestroy();
+    // The engine has not heard of the reset yet; the kernel has.
+    const result = new Promise((resolve) => socket.send('too late', resolve));
+    expect(await within('the callback', result)).toBeInstanceOf(Error);
   });
 
   test('a reset is a close with 1006 and no error', async () => {

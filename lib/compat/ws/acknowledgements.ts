@@ -1,5 +1,6 @@
 // Calls back when the kernel has taken what was sent. One object per thread looks after all senders that
-// wait: once per turn of the event loop, and when the engine says that a connection has drained.
+// wait. What a turn of the event loop has sent is flushed at its end and looked at one turn later: if the
+// kernel has refused it, the engine has said so by then, and nobody is told that all went well.
 
 /** Someone whose callbacks wait. */
 export interface Waiting {
@@ -24,14 +25,18 @@ export class Acknowledgements {
     this.#waiting.push(sender);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#run());
+    setImmediate(() => this.#endTurn());
   }
 
-  #run(): void {
+  #endTurn(): void {
     this.#isScheduled = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#flush();
-    for (const sender of waiting) if (!sender.settle()) sender.waitForDrain();
+    setImmediate(settleAll, waiting);
   }
+}
+
+function settleAll(waiting: readonly Waiting[]): void {
+  for (const sender of waiting) if (!sender.settle()) sender.waitForDrain();
 }

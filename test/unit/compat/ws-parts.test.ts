@@ -59,7 +59,7 @@ class NarrowTransport {
 }
 
 const turn = (): Promise<void> =>
-  new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))));
 
 function sendOn(transport: NarrowTransport): { sender: Sender; overflows: Error[] } {
   const overflows: Error[] = [];
