@@ -15,7 +15,8 @@ export class UpgradeSocket extends Duplex implements ConnectionOwner {
   readonly connection: SocketConnection;
   readonly remoteAddress: string;
   readonly remotePort: number;
-  readonly #exchange: UpgradeExchange;
+  /** Until it is decided: it keeps the HTTP layer's state of the connection. */
+  #exchange: UpgradeExchange | undefined;
   #isTaken = false;
   #isRaw = false;
   #waiting: Callback | undefined;
@@ -45,7 +46,7 @@ export class UpgradeSocket extends Duplex implements ConnectionOwner {
   /** The connection becomes `owner`'s, behind this answer. */
   handOver(answer: string, owner: ConnectionOwner): void {
     this.#isTaken = true;
-    this.#exchange.accept(latin1Of(Buffer.from(answer)), owner);
+    this.#accept(Buffer.from(answer), owner);
   }
 
   // What Node's sockets have and programs call without looking.
@@ -84,7 +85,7 @@ export class UpgradeSocket extends Duplex implements ConnectionOwner {
     if (this.#isRaw) this.connection.write(chunk);
     else {
       this.#isRaw = true;
-      this.#exchange.accept(latin1Of(chunk), this);
+      this.#accept(chunk, this);
     }
     if (this.connection.pendingBytes < this.writableHighWaterMark) callback();
     else {
@@ -101,6 +102,13 @@ export class UpgradeSocket extends Duplex implements ConnectionOwner {
   override _destroy(error: Error | null, callback: Callback): void {
     this.connection.drop();
     callback(error);
+  }
+
+  #accept(answer: Buffer, owner: ConnectionOwner): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    // Each byte as a character: how the HTTP layer takes bytes that are a text already.
+    exchange?.accept(answer.toString('latin1'), owner);
   }
 
   // ---- ConnectionOwner, while an answer is written -----------------------
@@ -130,9 +138,4 @@ export class UpgradeSocket extends Duplex implements ConnectionOwner {
   onFailure(_connection: Connection, error: Error): void {
     this.destroy(error);
   }
-}
-
-/** Each byte as a character: how the HTTP layer takes bytes that are a text already. */
-function latin1Of(bytes: Buffer): string {
-  return bytes.toString('latin1');
 }
