@@ -24,6 +24,7 @@ import {
   removeListener,
   setAttribute,
 } from './event-target.ts';
+import type { MessageData } from './receiver.ts';
 import type { Payload, SendCallback, Sender } from './sender.ts';
 import { closePayload, type SocketLink, type WebSocketEvents } from './socket-link.ts';
 import type { WebSocketServer } from './websocket-server.ts';
@@ -38,7 +39,8 @@ export type SendData =
   | ArrayBufferLike
   | ArrayBufferView
   | Blob
-  | readonly number[]
+  // A message of `binaryType` 'fragments', which is not bytes, is so typed that an echo compiles.
+  | readonly unknown[]
   | null
   | undefined;
 
@@ -315,6 +317,13 @@ export class WebSocket extends EventEmitter<WebSocketEvents> {
     const text = `The WebSocket is not open: its readyState is ${state} (${READY_STATE_NAMES[state]})`;
     process.nextTick(callback, new Error(text));
   }
+}
+
+/** The names of types under the class, as programs in TypeScript write them: `WebSocket.RawData`. */
+export declare namespace WebSocket {
+  export type RawData = MessageData;
+  export type Data = MessageData | string;
+  export type { CloseEvent, ErrorEvent, Event, MessageEvent };
 }
 
 function sizeOf(payload: Payload): number {

@@ -4,6 +4,7 @@
 import { Duplex, PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { Acknowledgements } from '../../../lib/compat/ws/acknowledgements.ts';
+import type { WebSocket } from '../../../lib/compat/ws/index.ts';
 import { PayloadCopies } from '../../../lib/compat/ws/payload-copies.ts';
 import { Sender } from '../../../lib/compat/ws/sender.ts';
 import { STREAM_SLAB_BYTES, StreamConnection } from '../../../lib/compat/ws/stream-connection.ts';
@@ -70,6 +71,18 @@ function sendOn(transport: NarrowTransport): { sender: Sender; overflows: Error[
   const sender = new Sender(transport as unknown as Transport, carrier(), host, undefined);
   return { sender, overflows };
 }
+
+test('programs in TypeScript compile as with ws', () => {
+  const listeners = (socket: WebSocket): void => {
+    socket.on('message', (data: WebSocket.RawData, isBinary) => {
+      socket.send(data, { binary: isBinary });
+    });
+    socket.onmessage = ({ data }: WebSocket.MessageEvent) => socket.send(String(data));
+    socket.addEventListener('close', ({ code, reason }) => void [code.toFixed(), reason.trim()]);
+    socket.on('close', (code, reason) => void [code.toFixed(), reason.toString('utf8')]);
+  };
+  expect(listeners).toBeTypeOf('function');
+});
 
 describe('sending', () => {
   test('at the bound of what a peer may owe it still sends, one byte above it is over', async () => {
