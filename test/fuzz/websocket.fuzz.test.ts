@@ -3,8 +3,11 @@
 // SLUICE_FUZZ_SEED and SLUICE_FUZZ_CASES repeat or lengthen a run.
 
 import { expect, test } from 'vitest';
+import { FrameParser } from '../../lib/websocket/frame-parser.ts';
+import type { PieceSink } from '../../lib/websocket/message-pieces.ts';
+import { Unmasker } from '../../lib/websocket/unmask.ts';
 import { cutRandomly, seededRandom } from '../support/chunkings.ts';
-import { parsePieces } from '../support/frame-recorder.ts';
+import { FrameRecorder, parsePieces } from '../support/frame-recorder.ts';
 import { decodeByTheBook } from '../support/reference-decoder.ts';
 import { SessionRig } from '../support/session-rig.ts';
 import { clientFrame, type FrameShape } from '../support/websocket-frames.ts';
@@ -128,6 +131,40 @@ test(`the parser agrees with the book (seed ${SEED}, ${CASES} cases)`, () => {
     expect(events, `seed ${SEED + i}, input ${input.toString('hex')}, cuts ${cuts}`).toEqual(
       expected,
     );
+  }
+});
+
+/** Puts the pieces of streamed messages together, as the messages that they are. */
+function joinPieces(events: string[]): PieceSink {
+  let pieces: string[] = [];
+  let isBinary = false;
+  return {
+    onMessageStart(binary) {
+      pieces = [];
+      isBinary = binary;
+    },
+    onTextPiece(text) {
+      const isCut = /[\ud800-\udbff]$|^[\udc00-\udfff]/.test(text) || text === '';
+      pieces.push(isCut ? 'a piece that is not whole characters' : text);
+    },
+    onBinaryPiece: (data) => pieces.push(data.toString('hex')),
+    onMessageEnd: () => events.push(`${isBinary ? 'binary' : 'text'} ${pieces.join('')}`),
+  };
+}
+
+test(`messages in pieces are those of the book (seed ${SEED})`, () => {
+  for (let i = 0; i < CASES * SESSION_SHARE; i++) {
+    const random = seededRandom(SEED + i);
+    const input = drawInput(random);
+    const recorder = new FrameRecorder();
+    const pieces = joinPieces(recorder.events);
+    const parser = new FrameParser(recorder, MESSAGE_BYTES_MAX, new Unmasker(), { pieces });
+    for (const piece of cutRandomly(input, random)) parser.push(piece, 0, piece.length);
+    const expected = decodeByTheBook(
+      Buffer.from(drawInput(seededRandom(SEED + i))),
+      MESSAGE_BYTES_MAX,
+    );
+    expect(recorder.events, `seed ${SEED + i}`).toEqual(expected);
   }
 });
 

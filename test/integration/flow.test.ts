@@ -14,6 +14,8 @@ import { RawClient, TestClient, until } from '../support/websocket-client.ts';
 import { clientFrame, describeServerFrames } from '../support/websocket-frames.ts';
 
 const MIB = 1024 * 1024;
+/** What one read may bring: kReadBytesPerConnectionMax of native/core/limits.h. */
+const READ_BYTES_MAX = 128 * 1024;
 let server: Server;
 let port = 0;
 let sockets: ServerSocket[] = [];
@@ -233,6 +235,30 @@ describe('messages in pieces', () => {
     client.ws.send(Buffer.alloc(100 * MIB, 1));
     expect(await client.hears(1)).toEqual([`true ${100 * MIB}`]);
     expect(peak).toBeLessThanOrEqual(128 * 1024);
+  });
+
+  test('while a serial handler is waited for, no more than two reads are taken', async () => {
+    let finish: (() => void) | undefined;
+    let count = 0;
+    await serve({
+      serial: true,
+      message: () =>
+        ++count > 1
+          ? undefined
+          : new Promise<void>((resolve) => {
+              finish = resolve;
+            }),
+    });
+    const { client, socket } = await wsPeer();
+    const sent = 4000;
+    for (let i = 0; i < sent; i++) client.ws.send('x'.repeat(1000));
+    await until(() => client.ws.bufferedAmount === 0 || count > 0, 'the first message');
+    // Turns of the loop in which more could have been read.
+    for (let i = 0; i < 20; i++) await fetch(`http://127.0.0.1:${port}/turn`);
+    expect(socket.info().bytesReceived).toBeLessThan(2 * READ_BYTES_MAX + 1024);
+    expect(count).toBe(1);
+    finish?.();
+    await until(() => count === sent, 'all messages');
   });
 
   test('serial handlers keep the order, and hold the peer back meanwhile', async () => {

@@ -4,9 +4,10 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../../lib/base/errors.ts';
-import type { ServerSocket } from '../../../lib/server/types.ts';
-import { settle } from '../../support/memory-transport.ts';
+import type { ServerSocket, UpgradeDecision } from '../../../lib/server/types.ts';
+import { type MemoryConnection, settle } from '../../support/memory-transport.ts';
 import { type RigPeer, SocketRig } from '../../support/socket-rig.ts';
+import { handshakeHead } from '../../support/websocket-client.ts';
 import { clientClose, clientFrame } from '../../support/websocket-frames.ts';
 
 type Act = (socket: ServerSocket) => unknown;
@@ -191,6 +192,60 @@ describe.each(Object.keys(STATES))('%s', (state) => {
   test.each(Object.keys(OPERATIONS))('%s', async (operation) => {
     expect(await outcome(rig, state, operation)).toBe(expected(state, operation));
     expect(rig.errors).toHaveLength(state === 'handler threw' ? 1 : 0);
+  });
+});
+
+describe('connecting: while an async upgrade hook decides', () => {
+  type Decide = (decision: UpgradeDecision<unknown>) => void;
+  let decide: Decide | undefined;
+  let rig: SocketRig;
+  let connection: MemoryConnection;
+  const heard: string[] = [];
+
+  beforeEach(async () => {
+    heard.length = 0;
+    rig = new SocketRig();
+    rig.server.websocket('/late', {
+      upgrade: () =>
+        new Promise<UpgradeDecision<unknown>>((resolve) => {
+          decide = resolve;
+        }),
+      open: () => heard.push('open'),
+      message: (_socket, data) => heard.push(String(data)),
+      close: (_socket, code) => heard.push(`close ${code}`),
+    });
+    await rig.listen();
+    connection = rig.loop.connect();
+    connection.feed(handshakeHead('/late'));
+    connection.feed(clientFrame({ payload: 'early' }));
+  });
+
+  const acts: readonly [string, () => unknown, string, readonly string[]][] = [
+    ['nothing', () => undefined, '101', ['open', 'early']],
+    ['server.sockets', () => expect([...rig.server.sockets]).toEqual([]), '101', ['open', 'early']],
+    [
+      'server.publish()',
+      () => expect(rig.server.publish('t', 'x')).toEqual({ subscribers: 0, dropped: 0 }),
+      '101',
+      ['open', 'early'],
+    ],
+    [
+      'server.stats()',
+      () => expect(rig.server.stats().sockets).toMatchObject({ open: 0, accepted: 0, refused: 1 }),
+      '101',
+      ['open', 'early'],
+    ],
+    ['server.close()', () => void rig.server.close(), '503', []],
+    ['the client resets', () => connection.reap(-104), '', []],
+    ['the time is over', () => connection.fireDeadline(), '50', []],
+  ];
+  test.each(acts)('%s', async (_name, act, status, expectedCalls) => {
+    act();
+    decide?.({});
+    await settle();
+    expect(connection.outputText.slice(9, 12).startsWith(status)).toBe(true);
+    expect(heard).toEqual(expectedCalls);
+    expect(rig.errors).toEqual([]);
   });
 });
 
