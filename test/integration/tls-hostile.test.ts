@@ -229,6 +229,20 @@ describe('an open connection', () => {
   });
 });
 
+test('behind a proxy the PROXY header comes first, then TLS, and its address is the client', async () => {
+  const rig = await start({ proxyProtocol: 'required', trustedProxies: ['127.0.0.1'] });
+  rig.server.get('/ip', (request, response) => response.end(`${request.ip} ${request.secure}`));
+  const wire = await rig.raw();
+  wire.write('PROXY TCP4 203.0.113.9 192.0.2.1 40000 443\r\n');
+  const socket = connectTls({ ...rig.trust, socket: wire });
+  await once(socket, 'secureConnect');
+  socket.write('GET /ip HTTP/1.1\r\nHost: x\r\n\r\n');
+  expect(String((await once(socket, 'data'))[0])).toContain('203.0.113.9 true');
+  const without = rig.begin();
+  expect(await closed(without)).toBe('ECONNRESET');
+  expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 0, timedOut: 0 });
+});
+
 test('a closed listener does not answer those who were in the middle of a handshake', async () => {
   const rig = await start();
   const spare = await rig.server.listen({ host: '127.0.0.1', port: 0, tls: rig.identity });
