@@ -7,13 +7,10 @@ import { SHORT_TEXT_LENGTH_MAX } from '../websocket/frame-encoder.ts';
 import type { IncomingStream } from '../websocket/incoming-stream.ts';
 import type { MessageDeflater } from '../websocket/message-deflater.ts';
 import { fitsRun, OutgoingRun } from '../websocket/outgoing-run.ts';
+import type { ParserLoan } from '../websocket/parser-loan.ts';
 import { OPCODE } from '../websocket/protocol.ts';
-import {
-  Session,
-  type SessionEnding,
-  type SessionHandlers,
-  type SessionPort,
-} from '../websocket/session.ts';
+import { Session } from '../websocket/session.ts';
+import type { SessionEnding, SessionHost, SessionOptions } from '../websocket/session-types.ts';
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
 import type { PublishGroup } from './publish-group.ts';
 import type { QueueBudget } from './queue-budget.ts';
@@ -30,9 +27,7 @@ const LONE_CHUNK_BYTES_MAX = 64;
 /** Shared by the sockets without a topic, and always empty: a set of its own costs 190 bytes. */
 export const NO_TOPICS = new Set<string>();
 
-export class WebSocketConnection
-  implements ConnectionOwner, SessionPort, SessionHandlers, FlowPort
-{
+export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPort {
   readonly connection: Connection;
   readonly socket: Socket;
   /** Names of the topics it is subscribed to; kept by Topics. */
@@ -60,8 +55,7 @@ export class WebSocketConnection
     this.#context = context;
     const { compression } = accepted;
     this.#deflater = compression?.deflater;
-    const { unmasker } = context;
-    this.#session = new Session(this, this, route.session, unmasker, compression?.inflater);
+    this.#session = new Session(this, compression?.inflater);
     this.socket = new Socket(this, accepted);
   }
 
@@ -248,6 +242,14 @@ export class WebSocketConnection
   }
 
   // ---- SessionPort -------------------------------------------------------
+
+  get sessionOptions(): SessionOptions {
+    return this.route.session;
+  }
+
+  get parsers(): ParserLoan {
+    return this.#context.parsers;
+  }
 
   get canQueue(): boolean {
     return this.pendingBytes < this.route.queueBytesMax;

@@ -5,7 +5,8 @@ import { loadCodec } from '../native/load-codec.ts';
 import type { Loop, TickTask } from '../net/types.ts';
 import { DeflateStreams } from '../websocket/deflate-streams.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
-import type { Initiator } from '../websocket/session.ts';
+import { ParserLoan } from '../websocket/parser-loan.ts';
+import type { Initiator } from '../websocket/session-types.ts';
 import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
 import type { Admission } from './admission.ts';
 import { PublishGroups } from './publish-group.ts';
@@ -61,7 +62,7 @@ export interface ContextOptions {
 
 export class WebSocketContext {
   readonly encoder: FrameEncoder;
-  readonly unmasker: Unmasker;
+  readonly parsers: ParserLoan;
   readonly runs: RunQueue;
   readonly topics: Topics;
   readonly admission: Admission;
@@ -79,7 +80,7 @@ export class WebSocketContext {
   constructor(options: ContextOptions) {
     const { loop } = options;
     this.encoder = new FrameEncoder(loop.sendSlab);
-    this.unmasker = new Unmasker(options.nativeFrames);
+    this.parsers = new ParserLoan(new Unmasker(options.nativeFrames));
     this.runs = new RunQueue(loop);
     this.admission = options.admission;
     this.budget = new QueueBudget(loop, options.queueBytesTotal ?? 0);

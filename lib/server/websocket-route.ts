@@ -14,7 +14,7 @@ import {
 import { streamOf } from '../websocket/incoming-stream.ts';
 import { MessageDeflater } from '../websocket/message-deflater.ts';
 import { MessageInflater } from '../websocket/message-inflater.ts';
-import type { SessionOptions } from '../websocket/session.ts';
+import type { SessionOptions } from '../websocket/session-types.ts';
 import type { Compression } from './accepted-upgrade.ts';
 import { LeaseBundle } from './admission-counts.ts';
 import type { UpgradeExchange } from './http-upgrade.ts';

@@ -6,6 +6,7 @@
 //                  -> cut or fragmented: pieces are unmasked, judged and collected as they come
 //                  -> compressed: pieces are inflated as they come, see message-inflater.ts
 
+import { closePayloadFault } from './close-payload.ts';
 import { POOLED_BYTES_MAX } from './copy-pool.ts';
 import { asFastBuffer, BufferView } from './fast-buffer.ts';
 import { FrameHeader, HEADER_BYTES_MAX, HEADER_CUT, HEADER_WRONG } from './frame-header.ts';
@@ -18,7 +19,6 @@ import { MessagePieces, type PieceSink } from './message-pieces.ts';
 import {
   CLOSE_CODE,
   CONTROL_PAYLOAD_BYTES_MAX,
-  isReceivableCloseCode,
   OPCODE,
   VIOLATIONS,
   type Violation,
@@ -46,9 +46,9 @@ export interface ParserExtras {
 const FINAL_BINARY = 0x82;
 
 export class FrameParser implements FrameProgress {
-  readonly #sink: FrameSink;
+  #sink: FrameSink;
   readonly #unmasker: Unmasker;
-  readonly #messageBytesMax: number;
+  #messageBytesMax: number;
   readonly #header: FrameHeader;
   readonly #inflater: MessageInflater | undefined;
   /** Made for the first text that is not ASCII: most connections stay idle without one. */
@@ -89,6 +89,19 @@ export class FrameParser implements FrameProgress {
     this.#pieces = pieces === undefined ? undefined : new MessagePieces(pieces);
     this.#inflater = inflater;
     this.#header = new FrameHeader(inflater !== undefined);
+  }
+
+  /** Between messages, and with nothing that is one connection's: it may serve another. */
+  get isFree(): boolean {
+    if (this.#received >= 0 || this.#cutLength > 0 || this.#messageOpcode !== 0) return false;
+    return !this.#isEnded && this.#inflater === undefined && this.#pieces === undefined;
+  }
+
+  /** Serves another connection from now on. Only while it is free. */
+  serve(sink: FrameSink, messageBytesMax: number): void {
+    this.#sink = sink;
+    this.#messageBytesMax = messageBytesMax;
+    this.#isStopped = false;
   }
 
   get frameProgress(): number {
@@ -367,18 +380,12 @@ export class FrameParser implements FrameProgress {
       this.#sink.onCloseFrame(CLOSE_CODE.noStatus, '');
       return;
     }
-    if (end === start + 1) {
-      this.#fail(VIOLATIONS.closeLength);
-      return;
-    }
-    const code = bytes.readUInt16BE(start);
-    // A validator of its own: the frame may lie between two fragments of a text.
-    const utf8 = new Utf8Validator();
-    if (!isReceivableCloseCode(code)) this.#fail(VIOLATIONS.closeCode);
-    else if (!utf8.push(bytes, start + 2, end) || !utf8.isComplete) this.#fail(VIOLATIONS.utf8);
+    const fault = closePayloadFault(bytes, start, end);
+    if (fault !== undefined) this.#fail(fault);
     else {
       this.end();
-      this.#sink.onCloseFrame(code, asFastBuffer(bytes).utf8Slice(start + 2, end));
+      const reason = asFastBuffer(bytes).utf8Slice(start + 2, end);
+      this.#sink.onCloseFrame(bytes.readUInt16BE(start), reason);
     }
   }
 

@@ -1,6 +1,7 @@
 // What a session needs below it and above it, and its bounds. The session itself is in session.ts.
 
 import type { IncomingStream } from './incoming-stream.ts';
+import type { ParserLoan } from './parser-loan.ts';
 
 export type SessionState = 'connecting' | 'open' | 'closing' | 'closed';
 
@@ -38,6 +39,12 @@ export interface SessionHandlers {
   onSessionClose(code: number, reason: string, ending: SessionEnding): unknown;
   /** A handler threw or rejected. The connection is closed with 1011 by then. Must not throw. */
   onError(error: unknown): void;
+}
+
+/** One object is all that a session holds on to: there may be a great many sessions. */
+export interface SessionHost extends SessionPort, SessionHandlers {
+  readonly sessionOptions: SessionOptions;
+  readonly parsers: ParserLoan;
 }
 
 /** How a session came to its end. */

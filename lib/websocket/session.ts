@@ -13,7 +13,6 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
-import { FramePace } from './frame-pace.ts';
 import { FrameParser } from './frame-parser.ts';
 import type { FrameSink } from './frame-sink.ts';
 import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
@@ -26,69 +25,36 @@ import {
   OPCODE,
   type Violation,
 } from './protocol.ts';
-import type {
-  Initiator,
-  SessionHandlers,
-  SessionOptions,
-  SessionPort,
-  SessionState,
-} from './session-types.ts';
+import { SessionExtras } from './session-extras.ts';
+import type { Initiator, SessionHost, SessionState } from './session-types.ts';
 import { isThenable, type StreamHost, StreamReader } from './stream-reader.ts';
-import type { Unmasker } from './unmask.ts';
-
-export type {
-  Initiator,
-  SessionEnding,
-  SessionHandlers,
-  SessionOptions,
-  SessionPort,
-  SessionState,
-} from './session-types.ts';
 
 /** The idle time is looked at in this many steps: no timer is touched when data comes. */
 const IDLE_STEPS = 2;
+
+/** In place of a count of looks: something has come since the last one. */
+const ACTIVE = -1;
 
 /** With `serial`: looks at the idle time that a handler's promise may take, twice that of a peer. */
 const PROMISE_STEPS_MAX = 4 * IDLE_STEPS;
 
 export class Session implements FrameSink, GateKeeper, StreamHost {
-  readonly #port: SessionPort;
-  readonly #handlers: SessionHandlers;
-  readonly #options: SessionOptions;
-  readonly #parser: FrameParser;
+  readonly #host: SessionHost;
   #state: SessionState = 'connecting';
-  #closeCode: number = CLOSE_CODE.abnormal;
-  #closeReason = '';
-  #isActive = false;
+  /** Looks at the idle time since something came; ACTIVE when that was after the last look. */
   #silentSteps = 0;
-  /** The port's pending bytes at the last look. */
-  #pendingSeen = 0;
-  /** While a frame was in progress at the last look. */
-  #pace: FramePace | undefined;
-  /** Made when something first holds messages back. */
-  #gate: InboundGate | undefined;
-  #promiseSteps = 0;
-  /** Only with `streams`. */
-  readonly #streams: StreamReader | undefined;
-  #initiator: Initiator | undefined;
-  #hasSentClose = false;
-  #hasHeardClose = false;
+  /** While a chunk is parsed, while a message is cut, and always with streams or compression. */
+  #parser: FrameParser | undefined;
+  #extras: SessionExtras | undefined;
 
-  constructor(
-    port: SessionPort,
-    handlers: SessionHandlers,
-    options: SessionOptions,
-    unmasker: Unmasker,
-    inflater?: MessageInflater,
-  ) {
-    this.#port = port;
-    this.#handlers = handlers;
-    this.#options = options;
-    this.#streams = options.streams === true ? new StreamReader(this) : undefined;
-    this.#parser = new FrameParser(this, options.messageBytesMax, unmasker, {
-      pieces: this.#streams,
-      inflater,
-    });
+  constructor(host: SessionHost, inflater?: MessageInflater) {
+    this.#host = host;
+    const { messageBytesMax, streams } = host.sessionOptions;
+    if (streams === true) this.#needExtras().streams = new StreamReader(this);
+    const pieces = this.#extras?.streams;
+    if (pieces === undefined && inflater === undefined) return;
+    const { unmasker } = host.parsers;
+    this.#parser = new FrameParser(this, messageBytesMax, unmasker, { pieces, inflater });
   }
 
   get state(): SessionState {
@@ -115,9 +81,9 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       throw new SluiceError('ERR_ARG_RANGE', 'close reason above 123 bytes of UTF-8');
     }
     if (this.#state !== 'open') return;
-    this.#initiator = initiator;
+    this.#needExtras().initiator = initiator;
     this.#sendClose(code, reason);
-    this.#port.setDeadline(this.#options.closeTimeoutMs);
+    this.#host.setDeadline(this.#host.sessionOptions.closeTimeoutMs);
     // The peer's close frame must be read.
     this.#gate?.open(HOLD.application | HOLD.promise | HOLD.stream);
   }
@@ -125,11 +91,11 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   /** Drops the connection without a handshake. */
   terminate(): void {
     if (this.#state === 'closed') return;
-    this.#initiator ??= 'us';
+    this.#needExtras().initiator ??= 'us';
     this.#state = 'closing';
-    this.#parser.end();
-    this.#streams?.cut();
-    this.#port.reset();
+    this.#end();
+    this.#extras?.streams?.cut();
+    this.#host.reset();
   }
 
   /** No message is delivered from now on, also none of the chunk in hand. */
@@ -150,32 +116,36 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
 
   /** Bytes of the peer, borrowed. Throws what a handler throws; the caller then calls fail(). */
   receive(bytes: Buffer, start: number, end: number): void {
-    this.#isActive = true;
-    const wasShut = this.#gate !== undefined && this.#gate.isShut;
-    const at = this.#parser.push(bytes, start, end);
-    if (at === end) return;
-    this.#gate?.keep(bytes.subarray(at, end));
-    // Who had the connection before may have resumed it.
-    if (wasShut) this.#port.pause();
+    this.#silentSteps = ACTIVE;
+    const extras = this.#extras;
+    if (extras?.isHeld === true) {
+      if (start === end || extras.isDeaf) return;
+      extras.gate?.keep(bytes.subarray(start, end));
+      // Who had the connection before may have resumed it.
+      this.#host.pause();
+      return;
+    }
+    const at = this.#parse(bytes, start, end);
+    if (at < end) this.#gate?.keep(bytes.subarray(at, end));
   }
 
   /** The peer sent FIN. Without a close frame before it that is an abnormal end. */
   peerEnded(): void {
     if (this.#state === 'closed') return;
-    this.#initiator ??= 'peer';
+    this.#needExtras().initiator ??= 'peer';
     this.#state = 'closing';
-    this.#streams?.cut();
-    this.#port.close();
+    this.#extras?.streams?.cut();
+    this.#host.close();
   }
 
   /** Much of what was pending has been taken. */
   drained(): void {
-    this.#isActive = true;
+    this.#silentSteps = ACTIVE;
   }
 
   /** The port's deadline passed. */
   deadline(): void {
-    if (this.#state === 'closing') this.#port.reset();
+    if (this.#state === 'closing') this.#host.reset();
     else if (this.#state === 'open') this.#idleStep();
   }
 
@@ -184,19 +154,19 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     const before = this.#state;
     if (before === 'closed') return;
     this.#state = 'closed';
-    this.#parser.end();
+    this.#end();
     this.#gate?.clear();
-    this.#streams?.cut();
+    this.#extras?.streams?.cut();
     if (before === 'connecting') return;
-    const wasClean = this.#hasSentClose && this.#hasHeardClose;
-    const ending = { wasClean, initiator: this.#initiator ?? 'peer' };
-    this.watch(this.#handlers.onSessionClose(this.#closeCode, this.#closeReason, ending));
+    const { closeCode, closeReason, hasSentClose, hasHeardClose, initiator } = this.#needExtras();
+    const ending = { wasClean: hasSentClose && hasHeardClose, initiator: initiator ?? 'peer' };
+    this.watch(this.#host.onSessionClose(closeCode, closeReason, ending));
   }
 
   /** A handler threw: the error is reported, and an open session fails with 1011. */
   fail(error: unknown): void {
     this.#failWith(CLOSE_CODE.internalError, '');
-    this.#handlers.onError(error);
+    this.#host.onError(error);
   }
 
   /** Watches what a handler returned: a promise that rejects fails the session. */
@@ -208,33 +178,34 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
 
   onText(text: string): void {
     if (this.#state !== 'open') return;
-    const result = this.#handlers.onText(text);
+    const result = this.#host.onText(text);
     if (result !== undefined) this.#settle(result);
   }
 
   onBinary(data: Buffer): void {
     if (this.#state !== 'open') return;
-    const result = this.#handlers.onBinary(data);
+    const result = this.#host.onBinary(data);
     if (result !== undefined) this.#settle(result);
   }
 
   onPing(payload: Buffer): void {
     if (this.#state !== 'open') return;
-    if (this.#port.canQueue) this.#port.sendControl(OPCODE.pong, payload);
-    this.watch(this.#handlers.onPing(payload));
+    if (this.#host.canQueue) this.#host.sendControl(OPCODE.pong, payload);
+    this.watch(this.#host.onPing(payload));
   }
 
   onPong(payload: Buffer): void {
-    if (this.#state === 'open') this.watch(this.#handlers.onPong(payload));
+    if (this.#state === 'open') this.watch(this.#host.onPong(payload));
   }
 
   onCloseFrame(code: number, reason: string): void {
-    this.#closeCode = code;
-    this.#closeReason = reason;
-    this.#hasHeardClose = true;
-    this.#initiator ??= 'peer';
+    const extras = this.#needExtras();
+    extras.closeCode = code;
+    extras.closeReason = reason;
+    extras.hasHeardClose = true;
+    extras.initiator ??= 'peer';
     if (this.#state === 'open') this.#sendClose(code, '');
-    this.#port.close();
+    this.#host.close();
   }
 
   onTurnSpent(): void {
@@ -254,7 +225,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   }
 
   beginStream(chunks: IncomingStream, isBinary: boolean): unknown {
-    return this.#handlers.onStream?.(chunks, isBinary);
+    return this.#host.onStream?.(chunks, isBinary);
   }
 
   holdStream(isHeld: boolean): void {
@@ -263,7 +234,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   }
 
   waitFor(promise: PromiseLike<unknown>): void {
-    this.#promiseSteps = 0;
+    this.#needExtras().promiseSteps = 0;
     this.#shut(HOLD.promise);
     const settled = (): void => this.#gate?.open(HOLD.promise);
     promise.then(settled, (error: unknown) => this.fail(error));
@@ -272,25 +243,25 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   // ---- GateKeeper --------------------------------------------------------
 
   stopParsing(): void {
-    this.#parser.stop();
+    this.#parser?.stop();
   }
 
   resumeParsing(): void {
-    this.#parser.resume();
+    this.#parser?.resume();
   }
 
   pausePort(): void {
-    this.#port.pause();
+    this.#host.pause();
   }
 
   resumePort(): void {
-    this.#port.resume();
+    this.#host.resume();
   }
 
   replay(bytes: Buffer): number {
-    this.#isActive = true;
+    this.#silentSteps = ACTIVE;
     try {
-      return this.#parser.push(bytes, 0, bytes.length);
+      return this.#parse(bytes, 0, bytes.length);
     } catch (error) {
       this.fail(error);
       return bytes.length;
@@ -305,59 +276,56 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
   #failWith(code: number, reason: string): void {
     const before = this.#state;
     if (before === 'closed') return;
-    this.#initiator ??= 'error';
-    this.#parser.end();
+    this.#needExtras().initiator ??= 'error';
+    this.#end();
     this.#gate?.clear();
-    this.#streams?.cut();
+    this.#extras?.streams?.cut();
     if (before === 'open') {
-      this.#closeCode = code;
-      this.#closeReason = reason;
+      this.#needExtras().closeCode = code;
+      this.#needExtras().closeReason = reason;
       this.#sendClose(code, reason);
     }
-    this.#port.close();
+    this.#host.close();
   }
 
   #sendClose(code: number, reason: string): void {
     this.#state = 'closing';
-    this.#hasSentClose = true;
-    this.#streams?.cut();
-    this.#port.sendControl(OPCODE.close, encodeClosePayload(code, reason));
+    this.#needExtras().hasSentClose = true;
+    this.#extras?.streams?.cut();
+    this.#host.sendControl(OPCODE.close, encodeClosePayload(code, reason));
   }
 
   #shut(reason: number): void {
     if (this.#state !== 'open') return;
-    this.#gate ??= new InboundGate(this);
-    this.#gate.shut(reason);
+    const extras = this.#needExtras();
+    extras.gate ??= new InboundGate(this);
+    extras.gate.shut(reason);
   }
 
   /** What a message handler has returned. */
   #settle(result: unknown): void {
     if (!isThenable(result)) return;
-    if (this.#options.serial === true) this.waitFor(result);
+    if (this.#host.sessionOptions.serial === true) this.waitFor(result);
     else this.watch(result);
   }
 
   #armIdle(): void {
-    const { idleTimeoutMs } = this.#options;
-    if (idleTimeoutMs > 0) this.#port.setDeadline(Math.ceil(idleTimeoutMs / IDLE_STEPS));
+    const { idleTimeoutMs } = this.#host.sessionOptions;
+    if (idleTimeoutMs > 0) this.#host.setDeadline(Math.ceil(idleTimeoutMs / IDLE_STEPS));
   }
 
   /** Half of the idle time has passed since the last look. */
   #idleStep(): void {
-    const pending = this.#port.pendingBytes;
-    // A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take.
-    const isTaking = pending < this.#pendingSeen;
     // While reading is paused nothing can be heard, so silence means nothing.
-    if (this.#isActive || isTaking || this.#gate?.isShut === true) this.#silentSteps = 0;
+    const isHeld = this.#gate?.isShut === true;
+    if (this.#isTaking() || this.#silentSteps === ACTIVE || isHeld) this.#silentSteps = 0;
     else this.#silentSteps++;
-    this.#isActive = false;
-    this.#pendingSeen = pending;
     if (this.#silentSteps >= 2 * IDLE_STEPS) {
-      this.#initiator = 'error';
+      this.#needExtras().initiator = 'error';
       this.terminate();
       return;
     }
-    if (this.#gate?.has(HOLD.promise) === true && ++this.#promiseSteps >= PROMISE_STEPS_MAX) {
+    if (this.#isPromiseLate()) {
       this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
       return;
     }
@@ -365,15 +333,62 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       this.#failWith(CLOSE_CODE.policyViolation, 'The frame does not move on.');
       return;
     }
-    if (this.#silentSteps === IDLE_STEPS) this.#port.sendControl(OPCODE.ping, NO_BYTES);
+    if (this.#silentSteps === IDLE_STEPS) this.#host.sendControl(OPCODE.ping, NO_BYTES);
     this.#armIdle();
   }
 
+  /** A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take. */
+  #isTaking(): boolean {
+    const pending = this.#host.pendingBytes;
+    if (pending === 0 && this.#extras === undefined) return false;
+    return this.#needExtras().isTaking(pending);
+  }
+
+  #isPromiseLate(): boolean {
+    const extras = this.#extras;
+    if (extras?.gate?.has(HOLD.promise) !== true) return false;
+    return ++extras.promiseSteps >= PROMISE_STEPS_MAX;
+  }
+
   #isFrameSlow(): boolean {
+    const parser = this.#parser;
     // While we do not read, the peer cannot be slow.
-    const isOpen = this.#gate?.isShut !== true && this.#parser.frameProgress >= 0;
-    this.#pace = isOpen ? (this.#pace ?? new FramePace()) : undefined;
-    return this.#pace !== undefined && this.#pace.look(this.#parser) >= 2 * IDLE_STEPS;
+    if (parser !== undefined && parser.frameProgress >= 0 && this.#gate?.isShut !== true) {
+      return this.#needExtras().lookAt(parser) >= 2 * IDLE_STEPS;
+    }
+    this.#extras?.betweenFrames();
+    return false;
+  }
+
+  // ---- the parser on loan ------------------------------------------------
+
+  #parse(bytes: Buffer, start: number, end: number): number {
+    const host = this.#host;
+    this.#parser ??= host.parsers.lend(this, host.sessionOptions.messageBytesMax);
+    const parser = this.#parser;
+    const at = parser.push(bytes, start, end);
+    if (parser.isFree) {
+      this.#parser = undefined;
+      host.parsers.takeBack(parser);
+      // The next frame in progress is another parser's.
+      this.#extras?.betweenFrames();
+    }
+    return at;
+  }
+
+  /** What comes from now on is discarded. */
+  #end(): void {
+    this.#parser?.end();
+    this.#needExtras().isDeaf = true;
+  }
+
+  get #gate(): InboundGate | undefined {
+    return this.#extras?.gate;
+  }
+
+  #needExtras(): SessionExtras {
+    this.#extras ??= new SessionExtras();
+    return this.#extras;
   }
 }
 

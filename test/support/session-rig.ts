@@ -1,12 +1,9 @@
 // A Session with a port and handlers that write down what happens, in one list, in order.
 
+import { ParserLoan } from '../../lib/websocket/parser-loan.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../../lib/websocket/protocol.ts';
-import {
-  Session,
-  type SessionHandlers,
-  type SessionOptions,
-  type SessionPort,
-} from '../../lib/websocket/session.ts';
+import { Session } from '../../lib/websocket/session.ts';
+import type { SessionHost, SessionOptions } from '../../lib/websocket/session-types.ts';
 import { Unmasker } from '../../lib/websocket/unmask.ts';
 import { clientFrame } from './websocket-frames.ts';
 
@@ -16,17 +13,21 @@ export const RIG_OPTIONS: SessionOptions = {
   closeTimeoutMs: 500,
 };
 
-export class SessionRig implements SessionPort, SessionHandlers {
+export class SessionRig implements SessionHost {
   readonly log: string[] = [];
   readonly errors: unknown[] = [];
   readonly session: Session;
+  readonly sessionOptions: SessionOptions;
+  readonly parsers: ParserLoan;
   canQueue = true;
   pendingBytes = 0;
   /** What a message handler does. */
   react: (text: string) => unknown = () => undefined;
 
-  constructor(options: Partial<SessionOptions> = {}) {
-    this.session = new Session(this, this, { ...RIG_OPTIONS, ...options }, new Unmasker());
+  constructor(options: Partial<SessionOptions> = {}, parsers = new ParserLoan(new Unmasker())) {
+    this.parsers = parsers;
+    this.sessionOptions = { ...RIG_OPTIONS, ...options };
+    this.session = new Session(this);
   }
 
   /** Delivers bytes as the loop does: what a handler throws fails the session. */

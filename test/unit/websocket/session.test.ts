@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../../lib/base/errors.ts';
-import type { SessionState } from '../../../lib/websocket/session.ts';
+import type { SessionState } from '../../../lib/websocket/session-types.ts';
 import { settle } from '../../support/memory-transport.ts';
 import { SessionRig } from '../../support/session-rig.ts';
 import { clientClose, clientFrame } from '../../support/websocket-frames.ts';

@@ -1,0 +1,18 @@
+// What a client's close frame may carry (RFC 6455 section 5.5.1): nothing, or a code and a reason.
+
+import { isReceivableCloseCode, VIOLATIONS, type Violation } from './protocol.ts';
+import { Utf8Validator } from './utf8-validator.ts';
+
+/** Judges an unmasked payload that is not empty. @returns what is wrong with it, if anything is */
+export function closePayloadFault(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Violation | undefined {
+  if (end === start + 1) return VIOLATIONS.closeLength;
+  if (!isReceivableCloseCode(bytes.readUInt16BE(start))) return VIOLATIONS.closeCode;
+  // A validator of its own: the frame may lie between two fragments of a text.
+  const utf8 = new Utf8Validator();
+  const isText = utf8.push(bytes, start + 2, end) && utf8.isComplete;
+  return isText ? undefined : VIOLATIONS.utf8;
+}
