@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   ERR_JOURNAL_FATAL: 'The journal can no longer vouch for what it wrote; the process must end.',
   ERR_JOURNAL_FORMAT: 'The journal was written by a version that this one cannot read.',
   ERR_UNSUPPORTED: 'The call belongs to an interface that is served in part only.',
+  ERR_RUNNING: 'Another process holds the pid file.',
+  ERR_CRASH_LOOP: 'The workers die again and again; the message says how the last one did.',
   ERR_TIMEOUT: 'A wait reached its bound.',
 } as const;
 

@@ -155,6 +155,20 @@ export interface NativeBinding {
   /** Native objects of this thread that are not freed yet. For tests and metrics. */
   liveObjects(): LiveObjects;
   keepFreedMemory(): void;
+  /** @returns a descriptor that listens with SO_REUSEPORT and that nobody polls, or -errno */
+  openListener(host: string, port: number, backlog: number): number;
+  /** The same for a Unix socket. The caller unlinks its file. */
+  openPathListener(path: Uint8Array, mode: number, backlog: number): number;
+  /** @returns the port that a socket is bound to; 0 for a Unix socket */
+  descriptorPort(fd: number): number;
+  /** @returns a close-on-exec duplicate, or -errno */
+  duplicateDescriptor(fd: number): number;
+  /** @returns a descriptor whose lock ends with the process; -EAGAIN when another has it */
+  openLocked(path: Uint8Array): number;
+  /** @returns the descriptor of a connected Unix stream socket, or -errno */
+  connectPath(path: Uint8Array): number;
+  /** @returns the pid of a child that had ended, 0 when it lives, or -errno */
+  reapChild(pid: number): number;
   /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
   missingSymbols(names: readonly string[]): string[];
 }

@@ -48,6 +48,11 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#deadline.beginConnection();
   }
 
+  /** The next answer is the last, and says so; until then the connection lives on. */
+  endWithNextAnswer(): void {
+    this.#isDraining = true;
+  }
+
   /** Finishes the current request, if there is one, and closes; nothing else is begun. */
   drainAndClose(): void {
     this.#isDraining = true;

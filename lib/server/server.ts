@@ -13,6 +13,7 @@ import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../webs
 import type { NativeFrames } from '../websocket/unmask.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionOptions } from './admission-types.ts';
+import { DrainWindow } from './drain-window.ts';
 import { forwardedGateOf } from './forwarded-gate.ts';
 import type { ForwardedGate, HttpApplication, HttpLimits } from './http-application.ts';
 import { TrustedProxies } from './http-client-address.ts';
@@ -82,6 +83,9 @@ export function createServerOn(
   return new LoopServer({ loop, nativeFrames, admission }, options);
 }
 
+/** A timer's bound, with room. */
+const WINDOW_MS_MAX = 3_600_000;
+
 export type CloseOptions = NonNullable<Parameters<Server['close']>[0]>;
 
 export class LoopServer implements Server, HttpApplication {
@@ -106,6 +110,7 @@ export class LoopServer implements Server, HttpApplication {
   readonly #loopDelay: LoopDelay | undefined;
   #accepted = 0;
   #closing: Promise<void> | undefined;
+  #window: DrainWindow | undefined;
   #drained: (() => void) | undefined;
 
   /** @throws SluiceError ERR_ARG_RANGE for options out of range */
@@ -258,11 +263,14 @@ export class LoopServer implements Server, HttpApplication {
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
-    const { code = CLOSE_CODE.goingAway, reason = '' } = options;
+    const { code = CLOSE_CODE.goingAway, reason = '', windowMs = 0 } = options;
     if (!isSendableCloseCode(code) || Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', `close code ${code} with its reason cannot be sent`);
     }
-    this.#closing ??= this.#drain(code, reason, options.deadlineMs);
+    if (!(windowMs >= 0 && windowMs <= WINDOW_MS_MAX)) {
+      throw new SluiceError('ERR_ARG_RANGE', `windowMs must be from 0 to ${WINDOW_MS_MAX}.`);
+    }
+    this.#closing ??= this.#drain({ code, reason, windowMs }, options.deadlineMs);
     return this.#closing;
   }
 
@@ -314,13 +322,18 @@ export class LoopServer implements Server, HttpApplication {
   }
 
   async #drain(
-    code: number,
-    reason: string,
+    how: { readonly code: number; readonly reason: string; readonly windowMs: number },
     deadlineMs: number = WEBSOCKET_LIMITS.drainTimeoutMs,
   ): Promise<void> {
-    this.#sockets.isClosing = true;
+    const { code, reason, windowMs } = how;
     for (const listener of this.#listeners) listener.close();
     this.#listeners.clear();
+    if (windowMs > 0 && this.connectionCount > 0) {
+      for (const http of this.#http.values()) http.endWithNextAnswer();
+      this.#window = new DrainWindow(this.#sockets.connections, how);
+      await this.#window.over;
+    }
+    this.#sockets.isClosing = true;
     const isEmpty = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -343,6 +356,8 @@ export class LoopServer implements Server, HttpApplication {
   }
 
   #noteGone(): void {
-    if (this.connectionCount === 0) this.#drained?.();
+    if (this.connectionCount > 0) return;
+    this.#window?.end();
+    this.#drained?.();
   }
 }

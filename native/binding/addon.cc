@@ -9,6 +9,7 @@
 #include "bytes_js.h"
 #include "loop_wrap.h"
 #include "poller_wrap.h"
+#include "process_js.h"
 #include "symbols_js.h"
 
 namespace sluice {
@@ -110,23 +111,33 @@ bool ExportFunction(napi_env env, napi_value exports, const char* name, napi_cal
          napi_set_named_property(env, exports, name, function) == napi_ok;
 }
 
+bool ExportProcess(napi_env env, napi_value exports) {
+  return ExportFunction(env, exports, "openListener", JsOpenListener) &&
+         ExportFunction(env, exports, "openPathListener", JsOpenPathListener) &&
+         ExportFunction(env, exports, "descriptorPort", JsDescriptorPort) &&
+         ExportFunction(env, exports, "duplicateDescriptor", JsDuplicateDescriptor) &&
+         ExportFunction(env, exports, "openLocked", JsOpenLocked) &&
+         ExportFunction(env, exports, "connectPath", JsConnectPath) &&
+         ExportFunction(env, exports, "reapChild", JsReapChild);
+}
+
 }  // namespace
 
 napi_value Initialize(napi_env env, napi_value exports) {
   const napi_value loop = LoopWrap::Define(env);
   const napi_value hmac = DefineHmacKey(env);
   const napi_value poller = PollerWrap::Define(env);
-  const bool complete = loop != nullptr && hmac != nullptr && poller != nullptr &&
-                        ExportLayout(env, exports) && ExportErrorNames(env, exports) &&
-                        ExportFunction(env, exports, "unmask", JsUnmask) &&
-                        ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
-                        ExportFunction(env, exports, "readCached", JsReadCached) &&
-                        ExportFunction(env, exports, "keepFreedMemory", JsKeepFreedMemory) &&
-                        ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
-                        ExportFunction(env, exports, "liveObjects", JsLiveObjects) &&
-                        napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
-                        napi_set_named_property(env, exports, "NativePoller", poller) == napi_ok &&
-                        napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
+  const bool complete =
+      loop != nullptr && hmac != nullptr && poller != nullptr && ExportLayout(env, exports) &&
+      ExportErrorNames(env, exports) && ExportFunction(env, exports, "unmask", JsUnmask) &&
+      ExportFunction(env, exports, "scanFrames", JsScanFrames) &&
+      ExportFunction(env, exports, "readCached", JsReadCached) &&
+      ExportFunction(env, exports, "keepFreedMemory", JsKeepFreedMemory) &&
+      ExportFunction(env, exports, "missingSymbols", JsMissingSymbols) &&
+      ExportFunction(env, exports, "liveObjects", JsLiveObjects) && ExportProcess(env, exports) &&
+      napi_set_named_property(env, exports, "NativeLoop", loop) == napi_ok &&
+      napi_set_named_property(env, exports, "NativePoller", poller) == napi_ok &&
+      napi_set_named_property(env, exports, "HmacKey", hmac) == napi_ok;
   if (!complete) (void)napi_throw_error(env, "ERR_STATE", "The addon could not be initialized.");
   return exports;
 }

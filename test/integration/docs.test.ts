@@ -313,6 +313,21 @@ describe('epoll.md', () => {
   });
 });
 
+describe('processes.md', () => {
+  test('workers: answer on one port, are replaced on SIGHUP, and leave on SIGTERM', async () => {
+    const code = sampleOf('processes.md', 'workers').replace('port: 9502', 'port: 0');
+    const sample = new Sample('workers', code);
+    const [, port] = await sample.says(/listening on (\d+)/);
+    expect(await textOf(`http://127.0.0.1:${port}/`)).toMatch(/^worker [01]$/m);
+    await sample.says(/ready 0[\s\S]*ready 1|ready 1[\s\S]*ready 0/);
+    sample.process.kill('SIGHUP');
+    for (const slot of [0, 1]) await sample.says(new RegExp(`worker ${slot} leaves`));
+    expect(await textOf(`http://127.0.0.1:${port}/`)).toMatch(/^worker [01]$/m);
+    sample.process.kill('SIGTERM');
+    expect(await sample.ended()).toBe(0);
+  });
+});
+
 describe('client.md', () => {
   let dev: DevProcess;
   let phone = '';

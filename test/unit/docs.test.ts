@@ -37,7 +37,7 @@ function section(text: string, title: string): string {
 }
 
 describe('samples', () => {
-  const blocks = ['library.md', 'client.md', 'ws.md'].flatMap((name) =>
+  const blocks = ['library.md', 'client.md', 'ws.md', 'processes.md'].flatMap((name) =>
     blocksOf(read(name), ['js', 'ts']).map((block) => ({
       ...block,
       title: `${name}:${block.line}`,

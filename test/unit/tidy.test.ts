@@ -20,11 +20,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['base', 'native'],
   websocket: ['base', 'native'],
   server: ['base', 'native', 'net', 'http', 'websocket'],
+  process: ['base', 'native', 'net', 'server'],
   messenger: ['base', 'native'],
   journal: ['base', 'native'],
   desk: ['base'],
   client: [],
-  compat: ['base', 'native', 'net', 'http', 'websocket', 'server'],
+  compat: ['base', 'native', 'net', 'http', 'websocket', 'server', 'process'],
   gateway: ['base', 'native', 'net', 'server', 'messenger', 'journal', 'desk', 'client'],
   simulator: ['base', 'net', 'server', 'messenger'],
   console: ['client'],
@@ -183,7 +184,7 @@ describe('leftovers', () => {
   test('every source file is used', () => {
     const used = new Set([...sources, ...tests].flatMap(importsOf).map((entry) => entry.target));
     const entries =
-      /^lib\/(index|client\/index|compat\/ws\/index|cli\/main)\.ts$|vite\.config|-(worker|thread)\.ts$|main\.tsx$/;
+      /^lib\/(index|client\/index|compat\/ws\/index|process\/index|cli\/main)\.ts$|vite\.config|-(worker|thread)\.ts$|main\.tsx$/;
     const dead = sources.filter((file) => !used.has(file) && !entries.test(file));
     expect(dead).toEqual([]);
   });

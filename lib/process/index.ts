@@ -1,0 +1,13 @@
+// sluice/process: many workers on one port, replaced without dropping anything. Re-exports only.
+
+export { supervise } from './supervisor.ts';
+export type {
+  ServeOptions,
+  SupervisedAddress,
+  Supervisor,
+  SupervisorOptions,
+  WorkerEvent,
+  WorkerReport,
+  WorkerRole,
+} from './types.ts';
+export { workerRole } from './worker.ts';

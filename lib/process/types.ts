@@ -1,0 +1,163 @@
+// The public words of processes that serve together: what a supervisor is given and does, and what a
+// worker may do. Everything else in this room is how.
+
+import type { Log } from '../base/log.ts';
+import type { Server, ServerListenOptions } from '../server/types.ts';
+
+/** Where all workers listen. One of `port` and `path`. */
+export interface SupervisedAddress {
+  /** Numeric IPv4 or IPv6 address, or localhost. Default 0.0.0.0. */
+  readonly host?: string;
+  /** 0: a free port, the same for all workers. */
+  readonly port?: number;
+  /** A Unix socket; its file is removed at the end. */
+  readonly path?: string;
+  /** Permission bits of that file. Default 0o660. */
+  readonly mode?: number;
+  /** Default 4096, per worker. */
+  readonly backlog?: number;
+  /** The places of the workers that serve it, each 0..workers-1. Default: all. */
+  readonly slots?: readonly number[];
+}
+
+export interface SupervisorOptions {
+  /** 1..128, or 'auto', the default: as many as there are processors. */
+  readonly workers?: number | 'auto';
+  /** Opened before any worker starts, and kept while workers come and go. At most 16. */
+  readonly listen: readonly SupervisedAddress[];
+  /** The program of a worker. Default: the one that runs now. */
+  readonly script?: string;
+  /** Its arguments. Default: those of the one that runs now. */
+  readonly args?: readonly string[];
+  /** Options of node for workers. Default: those of this process. */
+  readonly execArgv?: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Written and locked; a second supervisor with the same file is refused. */
+  readonly pidFile?: string;
+  /** How long a worker may take until it is ready. Default 30,000. */
+  readonly readyTimeoutMs?: number;
+  /** Over how long a draining worker spreads the ends of its sockets. Default 10,000. */
+  readonly drainWindowMs?: number;
+  /** What a draining worker has in all; then it is killed. Default drainWindowMs + 20,000. */
+  readonly drainDeadlineMs?: number;
+  /** What stop() gives the workers before they are killed. Default 5,000. */
+  readonly stopTimeoutMs?: number;
+  /** A worker that says nothing for this long is killed and replaced. Default 10,000; 0: never. */
+  readonly hangTimeoutMs?: number;
+  /** A worker is replaced, in order, after this many requests and messages. Default 0: never. */
+  readonly maxRequests?: number;
+  /** The same, when its resident memory is above this many bytes. */
+  readonly maxMemory?: number;
+  /** The same, after this many milliseconds and up to a tenth more, so that not all go at once. */
+  readonly maxLifetimeMs?: number;
+  /** SIGTERM and SIGINT stop, SIGQUIT stops gracefully, SIGHUP reloads. Default true. */
+  readonly handleSignals?: boolean;
+  /** Default: silent but for a line on standard error when the supervisor gives up. */
+  readonly log?: Log;
+  /** Called for everything that happens to workers. Must not throw. */
+  readonly onEvent?: (event: WorkerEvent) => void;
+}
+
+/** What happened to a worker. `slot` is its place, 0..workers-1; `pid` names the process. */
+export type WorkerEvent =
+  | { readonly kind: 'started' | 'ready' | 'draining'; readonly slot: number; readonly pid: number }
+  | { readonly kind: 'left'; readonly slot: number; readonly pid: number }
+  | {
+      readonly kind: 'died';
+      readonly slot: number;
+      readonly pid: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+      /** Whether it had been ready. */
+      readonly wasReady: boolean;
+      /** When the next one starts. */
+      readonly restartInMs: number;
+    }
+  | {
+      readonly kind: 'hung';
+      readonly slot: number;
+      readonly pid: number;
+      /** Function names with places, innermost first; empty when it could not be read. */
+      readonly stack: readonly string[];
+    }
+  | {
+      readonly kind: 'recycled';
+      readonly slot: number;
+      readonly pid: number;
+      readonly why: string;
+    };
+
+export interface WorkerReport {
+  readonly slot: number;
+  readonly pid: number;
+  readonly state: 'starting' | 'ready' | 'draining';
+  readonly startedAt: number;
+  readonly connections: number;
+  /** Requests and messages that it has received. */
+  readonly requests: number;
+  readonly memoryBytes: number;
+  /** What the program itself reports by WorkerRole.report. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+export interface Supervisor {
+  /** Of the addresses in `listen`; 0 for a path. */
+  readonly ports: readonly number[];
+  /** The processes that live now, those that drain included. */
+  readonly workers: readonly WorkerReport[];
+  /** Resolves when all workers were ready once. */
+  readonly ready: Promise<void>;
+  /** Resolves with the exit code when the last worker is gone: 0, or 1 after a crash loop. */
+  readonly ended: Promise<number>;
+  /**
+   * Replaces all workers, one after the other: the replacement is ready before the old one stops
+   * accepting. Resolves when the last replacement is ready; the old ones may drain still.
+   * @throws SluiceError (rejects) ERR_STATE when a replacement does not get ready: the others stay
+   */
+  reload(): Promise<void>;
+  /**
+   * Ends all workers and resolves when the last is gone.
+   * @param options.graceful over the drain window, as reload does; else within stopTimeoutMs
+   */
+  stop(options?: { readonly graceful?: boolean }): Promise<void>;
+}
+
+export interface ServeOptions {
+  /** Which of the supervisor's `listen`, by index. Default: all that this worker's place serves. */
+  readonly addresses?: readonly number[];
+  /** How connections begin there: tls, proxyProtocol and the like. */
+  readonly listen?: Omit<
+    ServerListenOptions,
+    'host' | 'port' | 'path' | 'mode' | 'fd' | 'exclusive'
+  >;
+  /** False: the worker is ready when ready() says so. Default true. */
+  readonly ready?: boolean;
+}
+
+export interface WorkerRole {
+  /** Its place, 0..count-1; a replacement has the same. */
+  readonly slot: number;
+  /** How many places there are. */
+  readonly count: number;
+  /** Never repeats in the life of a supervisor. */
+  readonly serial: number;
+  /** Whether it has been told to leave. */
+  readonly isDraining: boolean;
+  /**
+   * Serves: listens at the supervised addresses, says ready, and drains with the server when it is
+   * told to: no new connections, requests finished, sockets closed with 1012 over the window. The
+   * process then exits.
+   * @throws SluiceError (rejects) ERR_ARG_RANGE for an address that is not this worker's, ERR_STATE
+   *   when it is leaving
+   */
+  serve(server: Server, options?: ServeOptions): Promise<void>;
+  /** Says that this worker is ready, for programs that serve() nothing, or several servers. */
+  ready(): void;
+  /** Runs before the process leaves, after the servers have drained; a rejection is logged. */
+  onLeave(task: () => void | Promise<void>): void;
+  /** Adds to what the supervisor knows of this worker: plain values, 16 KiB of JSON at most. */
+  report(extra: Readonly<Record<string, unknown>>): void;
+  /** Asks the supervisor to reload or stop, as its own methods do. */
+  request(action: 'reload' | 'stop' | 'stop-gracefully'): void;
+}

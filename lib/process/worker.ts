@@ -1,0 +1,179 @@
+// A worker's side: what it was handed down, its servers on the sockets of all, and the way it leaves.
+
+import { rmSync } from 'node:fs';
+import { SluiceError } from '../base/errors.ts';
+import type { Server } from '../server/types.ts';
+import type { Said, SupervisorWords, WorkerState, WorkerWords } from './control.ts';
+import { ControlLink } from './control-link.ts';
+import { type HandDown, takeHandDown } from './hand-down.ts';
+import { ABANDONED_DEADLINE_MS, EXTRA_BYTES_MAX, LEAVE_TASKS_MS } from './limits.ts';
+import { ServedSockets } from './served-sockets.ts';
+import type { ServeOptions, WorkerRole } from './types.ts';
+
+const CODE_RESTART = 1012;
+/** What a terminal sends to all its processes, and a worker leaves to its supervisor. */
+const SUPERVISORS_SIGNALS = ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+/** For a worker that is told to end by somebody else. */
+const TERMINATED = { code: CODE_RESTART, windowMs: 2_000, restMs: 8_000 };
+
+let role: WorkerRole | undefined;
+
+/**
+ * Whether this process was started by supervise(): the same program runs in both.
+ * @returns what a worker can do, the same object each time; undefined in the supervisor, and in a
+ *   process that has nothing to do with either
+ */
+export function workerRole(): WorkerRole | undefined {
+  if (role !== undefined) return role;
+  const handDown = takeHandDown(process.env);
+  if (handDown !== undefined) role = new Worker(handDown);
+  return role;
+}
+
+class Worker implements WorkerRole {
+  readonly slot: number;
+  readonly count: number;
+  readonly serial: number;
+  readonly #folder: string;
+  readonly #sockets: ServedSockets;
+  readonly #link: ControlLink;
+  readonly #tasks: (() => void | Promise<void>)[] = [];
+  #state: WorkerState = 'starting';
+  #extra: Readonly<Record<string, unknown>> = {};
+  #beats: NodeJS.Timeout | undefined;
+
+  constructor(handDown: HandDown) {
+    this.slot = handDown.slot;
+    this.count = handDown.count;
+    this.serial = handDown.serial;
+    this.#folder = handDown.folder;
+    this.#sockets = new ServedSockets(handDown.addresses, handDown.slot);
+    this.#link = new ControlLink(handDown.folder, {
+      hello: () => ({ serial: this.serial, pid: process.pid, state: this.#state }),
+      heard: (said) => this.#heard(said),
+      abandoned: () => this.#abandoned(),
+    });
+    for (const signal of SUPERVISORS_SIGNALS) process.on(signal, () => undefined);
+    process.on('SIGTERM', () => this.#leave(TERMINATED));
+  }
+
+  get isDraining(): boolean {
+    return this.#state === 'draining';
+  }
+
+  async serve(server: Server, options: ServeOptions = {}): Promise<void> {
+    if (this.isDraining) throw new SluiceError('ERR_STATE', 'The worker is leaving.');
+    await this.#sockets.serve(server, options);
+    if (options.ready !== false) this.ready();
+  }
+
+  ready(): void {
+    if (this.#state === 'starting') this.#setState('ready');
+  }
+
+  onLeave(task: () => void | Promise<void>): void {
+    this.#tasks.push(task);
+  }
+
+  report(extra: Readonly<Record<string, unknown>>): void {
+    if (Buffer.byteLength(JSON.stringify(extra)) > EXTRA_BYTES_MAX) {
+      throw new SluiceError('ERR_ARG_RANGE', `A report has ${EXTRA_BYTES_MAX} bytes at most.`);
+    }
+    this.#extra = extra;
+  }
+
+  request(action: WorkerWords['ask']['action']): void {
+    this.#link.say('ask', { action });
+  }
+
+  // ---- what the supervisor says ------------------------------------------
+
+  #heard(said: Said<SupervisorWords>): void {
+    switch (said.name) {
+      case 'welcome':
+        this.#beat();
+        clearInterval(this.#beats);
+        this.#beats = setInterval(() => this.#beat(), said.body.beatMs);
+        return;
+      case 'leave':
+        this.#leave(said.body);
+        return;
+      case 'adopt':
+        // What cannot be adopted fails aloud, as an unhandled rejection: this worker is replaced.
+        void this.#sockets.adopt(said.body.address, said.body.slot);
+        return;
+      case 'release':
+        this.#sockets.release(said.body.address, said.body.slot);
+        return;
+      case 'peers':
+        return;
+    }
+  }
+
+  #beat(): void {
+    let connections = 0;
+    let requests = 0;
+    for (const server of this.#sockets.servers) {
+      const stats = server.stats();
+      connections += stats.connections.open;
+      requests += stats.requests.total + stats.messages.received;
+    }
+    const memoryBytes = process.memoryUsage.rss();
+    this.#link.say('beat', { connections, requests, memoryBytes, extra: this.#extra });
+  }
+
+  /** The supervisor is gone: its ports must be free within seconds, and nobody replaces us. */
+  #abandoned(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    this.#leave({ code: CODE_RESTART, windowMs: 0, restMs: ABANDONED_DEADLINE_MS });
+  }
+
+  // ---- leaving -----------------------------------------------------------
+
+  /** A second request is only more urgent if it comes from the supervisor, who keeps the deadline. */
+  #leave(how: SupervisorWords['leave']): void {
+    if (this.isDraining) {
+      if (how.windowMs === 0) void this.#leaveAtOnce(how.restMs);
+      return;
+    }
+    this.#setState('draining');
+    this.#sockets.close();
+    void this.#drain(how);
+  }
+
+  async #drain({ code, windowMs, restMs }: SupervisorWords['leave']): Promise<void> {
+    const ends = this.#sockets.servers.map((server) =>
+      server.close({ code, reason: 'restart', windowMs, deadlineMs: restMs }),
+    );
+    await Promise.all(ends);
+    await this.#runTasks();
+    process.exit(0);
+  }
+
+  /** The window is cut short. */
+  async #leaveAtOnce(restMs: number): Promise<void> {
+    for (const server of this.#sockets.servers) {
+      for (const socket of server.sockets) socket.close(CODE_RESTART, 'restart');
+    }
+    await new Promise((resolve) => setTimeout(resolve, restMs / 2));
+    await this.#runTasks();
+    process.exit(0);
+  }
+
+  async #runTasks(): Promise<void> {
+    const timer = setTimeout(() => process.exit(1), LEAVE_TASKS_MS);
+    for (const task of this.#tasks.splice(0)) {
+      try {
+        await task();
+      } catch (error) {
+        console.error(error);
+      }
+    }
+    clearTimeout(timer);
+  }
+
+  #setState(state: WorkerState): void {
+    this.#state = state;
+    this.#link.say('state', { state });
+  }
+}
