@@ -42,7 +42,7 @@ export interface ForwardedGate {
 }
 
 export interface HttpApplication {
-  readonly router: Router;
+  readonly router: Pick<Router, 'match'>;
   readonly limits: HttpLimits;
   readonly clock: Pick<Clock, 'now'>;
   /** Who is believed about whom they forward for; without it nobody. */

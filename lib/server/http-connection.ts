@@ -369,14 +369,14 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
   }
 }
 
-const dateSources = new WeakMap<HttpApplication, DateSource>();
+const dateSources = new WeakMap<HttpApplication['clock'], DateSource>();
 
-/** One Date text per application and second, not per connection. */
-function dateSourceOf(application: HttpApplication): DateSource {
-  let source = dateSources.get(application);
+/** One Date text per clock and second, not per connection. */
+function dateSourceOf({ clock }: HttpApplication): DateSource {
+  let source = dateSources.get(clock);
   if (source === undefined) {
-    source = new DateSource(application.clock);
-    dateSources.set(application, source);
+    source = new DateSource(clock);
+    dateSources.set(clock, source);
   }
   return source;
 }
