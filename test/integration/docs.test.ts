@@ -1,5 +1,5 @@
-// The samples of docs/library.md, docs/client.md and README.md, run as their readers would: programs of their own that
-// import `sluice` from dist. Each does what the text around it says.
+// The samples of docs/library.md, docs/client.md, docs/workerman.md and README.md, run as their readers would:
+// programs of their own that import `sluice` from dist. Each does what the text around it says.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -298,6 +298,39 @@ describe('library.md', () => {
     expect((await fetch(`http://${host}/upload`, { method: 'POST', body })).status).toBe(413);
     await sample.says(/the client was answered 413: ERR_HTTP_BODY_LENGTH/);
     expect(await textOf(`http://${host}/upload`, { method: 'POST', body: 'abc' })).toBe('3\n');
+  });
+});
+
+describe('workerman.md', () => {
+  async function serveWorker(name: string, port: number): Promise<string> {
+    const sample = new Sample(name, sampleOf('workerman.md', name).replace(`1:${port}`, '1:0'));
+    const [, chosen] = await sample.says(/listening on (\d+)/);
+    return `127.0.0.1:${chosen}`;
+  }
+
+  test('workerman-chat: everybody hears everybody', async () => {
+    const host = await serveWorker('workerman-chat', 2000);
+    const peers = [await open(`ws://${host}`), await open(`ws://${host}`)];
+    peers[0]?.socket.send('hi');
+    for (const peer of peers) expect(await peer.says(1)).toEqual(['1: hi']);
+    for (const peer of peers) peer.socket.terminate();
+  });
+
+  test('workerman-http: a page and a 404', async () => {
+    const host = await serveWorker('workerman-http', 8081);
+    expect(await textOf(`http://${host}/hello?name=ann`)).toBe('hello ann');
+    expect((await fetch(`http://${host}/`)).status).toBe(404);
+  });
+
+  test('workerman-gateway: the others hear what one says', async () => {
+    const host = await serveWorker('workerman-gateway', 7272);
+    const [ann, bob] = [await open(`ws://${host}`), await open(`ws://${host}`)];
+    ann.socket.send('hi');
+    expect(await bob.says(1)).toEqual(['00000000000000000001: hi']);
+    ann.socket.terminate();
+    expect((await bob.says(2))[1]).toBe('00000000000000000001 left');
+    expect(ann.messages).toEqual([]);
+    bob.socket.terminate();
   });
 });
 
