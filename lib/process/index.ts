@@ -2,6 +2,7 @@
 
 export { supervise } from './supervisor.ts';
 export type {
+  Servable,
   ServeOptions,
   SupervisedAddress,
   Supervisor,

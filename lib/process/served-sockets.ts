@@ -5,12 +5,12 @@ import { closeSync } from 'node:fs';
 import { SluiceError } from '../base/errors.ts';
 import { errorName } from '../native/error-names.ts';
 import { loadNative } from '../native/load.ts';
-import type { Server, ServerListener } from '../server/types.ts';
+import type { ServerListener } from '../server/types.ts';
 import type { OpenAddress } from './listening-sockets.ts';
-import type { ServeOptions } from './types.ts';
+import type { Servable, ServeOptions } from './types.ts';
 
 interface Served {
-  readonly server: Server;
+  readonly server: Servable;
   readonly addresses: readonly number[];
   readonly listen: NonNullable<ServeOptions['listen']>;
 }
@@ -30,12 +30,12 @@ export class ServedSockets {
   }
 
   /** All that have listened here. */
-  get servers(): readonly Server[] {
+  get servers(): readonly Servable[] {
     return [...new Set(this.#served.map((served) => served.server))];
   }
 
   /** @throws SluiceError (rejects) ERR_ARG_RANGE for an address that is not there or not this worker's */
-  async serve(server: Server, options: ServeOptions): Promise<void> {
+  async serve(server: Servable, options: ServeOptions): Promise<void> {
     const served = { server, addresses: this.#chosen(options), listen: options.listen ?? {} };
     this.#served.push(served);
     for (const index of served.addresses) {

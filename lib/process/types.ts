@@ -2,7 +2,7 @@
 // worker may do. Everything else in this room is how.
 
 import type { Log } from '../base/log.ts';
-import type { Server, ServerListenOptions } from '../server/types.ts';
+import type { ServerListener, ServerListenOptions } from '../server/types.ts';
 
 /** Where all workers listen. One of `port` and `path`. */
 export interface SupervisedAddress {
@@ -135,6 +135,23 @@ export interface ServeOptions {
   readonly ready?: boolean;
 }
 
+/** What a worker serves with: a Server of the library, or something that listens and ends like one. */
+export interface Servable {
+  listen(options: ServerListenOptions): Promise<ServerListener>;
+  close(options: {
+    readonly code: number;
+    readonly reason: string;
+    readonly windowMs: number;
+    readonly deadlineMs: number;
+  }): Promise<void>;
+  readonly sockets: Iterable<{ close(code: number, reason: string): void }>;
+  stats(): {
+    readonly connections: { readonly open: number };
+    readonly requests: { readonly total: number };
+    readonly messages: { readonly received: number };
+  };
+}
+
 export interface WorkerRole {
   /** Its place, 0..count-1; a replacement has the same. */
   readonly slot: number;
@@ -151,7 +168,7 @@ export interface WorkerRole {
    * @throws SluiceError (rejects) ERR_ARG_RANGE for an address that is not this worker's, ERR_STATE
    *   when it is leaving
    */
-  serve(server: Server, options?: ServeOptions): Promise<void>;
+  serve(server: Servable, options?: ServeOptions): Promise<void>;
   /** Says that this worker is ready, for programs that serve() nothing, or several servers. */
   ready(): void;
   /** Runs before the process leaves, after the servers have drained; a rejection is logged. */

@@ -2,13 +2,12 @@
 
 import { rmSync } from 'node:fs';
 import { SluiceError } from '../base/errors.ts';
-import type { Server } from '../server/types.ts';
 import type { Said, SupervisorWords, WorkerState, WorkerWords } from './control.ts';
 import { ControlLink } from './control-link.ts';
 import { type HandDown, takeHandDown } from './hand-down.ts';
 import { ABANDONED_DEADLINE_MS, EXTRA_BYTES_MAX, LEAVE_TASKS_MS } from './limits.ts';
 import { ServedSockets } from './served-sockets.ts';
-import type { ServeOptions, WorkerRole } from './types.ts';
+import type { Servable, ServeOptions, WorkerRole } from './types.ts';
 
 const CODE_RESTART = 1012;
 /** What a terminal sends to all its processes, and a worker leaves to its supervisor. */
@@ -61,7 +60,7 @@ class Worker implements WorkerRole {
     return this.#state === 'draining';
   }
 
-  async serve(server: Server, options: ServeOptions = {}): Promise<void> {
+  async serve(server: Servable, options: ServeOptions = {}): Promise<void> {
     if (this.isDraining) throw new SluiceError('ERR_STATE', 'The worker is leaving.');
     await this.#sockets.serve(server, options);
     if (options.ready !== false) this.ready();

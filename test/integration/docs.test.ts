@@ -316,6 +316,17 @@ describe('workerman.md', () => {
     for (const peer of peers) peer.socket.terminate();
   });
 
+  test('workerman-count: four processes answer', async () => {
+    const code = sampleOf('workerman.md', 'workerman-count').replace('1:2001', '1:0');
+    const sample = new Sample('workerman-count', code);
+    const [, port] = await sample.says(/worker 3 on (\d+)/);
+    const peer = await open(`ws://127.0.0.1:${port}`);
+    peer.socket.send('you');
+    expect(await peer.says(1)).toEqual(['hello you']);
+    sample.process.kill('SIGTERM');
+    expect(await sample.ended()).toBe(0);
+  });
+
   test('workerman-http: a page and a 404', async () => {
     const host = await serveWorker('workerman-http', 8081);
     expect(await textOf(`http://${host}/hello?name=ann`)).toBe('hello ann');

@@ -7,7 +7,12 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type TcpConnection, Timer, Worker } from '../../lib/compat/workerman/index.ts';
+import {
+  GatewayWorker,
+  type TcpConnection,
+  Timer,
+  Worker,
+} from '../../lib/compat/workerman/index.ts';
 import { logged, Peer, stopEverything, webSocket, worker } from '../support/workerman-rig.ts';
 
 afterEach(async () => {
@@ -206,11 +211,28 @@ describe('faults', () => {
     }
   });
 
-  test('count above 1, UDP and commands are refused at runAll(), never served by one process', () => {
+  test('what is not served is refused at runAll(): UDP, daemonize, a user for several processes', () => {
+    const refuses = (code: string): void => {
+      expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code }));
+    };
     const tcp = worker('tcp');
-    tcp.count = 4;
-    expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    for (const count of [0, 1.5]) {
+      tcp.count = count;
+      refuses('ERR_ARG_RANGE');
+    }
+    tcp.count = 2;
+    tcp.reloadable = false;
+    refuses('ERR_UNSUPPORTED');
+    tcp.reloadable = true;
+    tcp.user = 'nobody';
+    refuses('ERR_UNSUPPORTED');
+    expect(() => tcp.listen()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    tcp.user = '';
     tcp.count = 1;
+    const gateway = new GatewayWorker('websocket://127.0.0.1:0');
+    gateway.count = 2;
+    refuses('ERR_UNSUPPORTED');
+    gateway.count = 1;
     Worker.daemonize = true;
     expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
     Worker.daemonize = false;

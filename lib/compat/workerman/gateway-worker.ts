@@ -1,6 +1,7 @@
 // GatewayWorker in one process: a worker whose clients have ids, and whose events are functions of those
 // ids. What its Gateway, Register and BusinessWorker processes do between them is not needed here.
 
+import { SluiceError } from '../../base/errors.ts';
 import type { MessageData } from './callbacks.ts';
 import { currentClient, gatewayClients } from './gateway.ts';
 import type { Client } from './gateway-clients.ts';
@@ -54,6 +55,13 @@ export class GatewayWorker extends Worker {
       Timer.del(this.#pingTimer);
       return this.events.onWorkerStop?.(worker);
     };
+  }
+
+  override check(): void {
+    super.check();
+    if (this.count === 1) return;
+    const text = 'Groups and uids are those of one process: a GatewayWorker has count = 1.';
+    throw new SluiceError('ERR_UNSUPPORTED', text);
   }
 
   override listen(autoAccept = true): void {

@@ -89,6 +89,10 @@ export class HttpLink implements Link, HttpApplication {
     this.#connection.resume();
   }
 
+  leave(): void {
+    this.http.drainAndClose();
+  }
+
   close(): void {
     const response = this.#response;
     if (response?.headSent === true && !response.finished) response.end();
@@ -107,11 +111,6 @@ export class HttpLink implements Link, HttpApplication {
     }
     response.header('Connection', 'close').status(500).end('Internal Server Error\n');
     this.http.close();
-  }
-
-  /** The worker stops in order: what was asked is answered. */
-  drainAndClose(): void {
-    this.http.drainAndClose();
   }
 
   // ---- HttpApplication ---------------------------------------------------

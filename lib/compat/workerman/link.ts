@@ -21,6 +21,8 @@ export interface Link {
   consume(length: number): void;
   pause(): void;
   resume(): void;
+  /** The process leaves: as close(), with what the peer is to be told; what was asked is answered. */
+  leave(code: number, reason: string): void;
   /** Nothing more is handed over; what was sent goes out, then the protocol's farewell. */
   close(): void;
   /** Nothing more is handed over. */
@@ -41,6 +43,7 @@ export const NO_LINK: Link = {
   consume: nothing,
   pause: nothing,
   resume: nothing,
+  leave: nothing,
   close: nothing,
   stop: nothing,
   fail: nothing,

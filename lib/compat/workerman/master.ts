@@ -1,15 +1,19 @@
-// The one process in its single-process form: its workers, their start in order, signals, and the stop
-// that has a bound. Worker's static members are its names for all this.
+// This process: its workers, their start in order, signals, and the stop that has a bound; or, when some
+// worker has a count, the supervisor of worker processes, or one of those.
+// Worker's static members are its names for all this.
 //
 //   INITIAL --runAll()--> STARTING --all listen--> RUNNING --stopAll()--> SHUTDOWN --gone, or
 //   stopTimeout--> INITIAL
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { SluiceError } from '../../base/errors.ts';
+import type { Supervisor, WorkerRole } from '../../process/types.ts';
+import { workerRole } from '../../process/worker.ts';
 import { WorkerStatus } from './constants.ts';
 import { ProcessGround } from './ground.ts';
 import { probePlace } from './probe.ts';
 import { processLog } from './process-log.ts';
+import { serveAs, superviseWorkers } from './processes.ts';
 import { Timer } from './timer.ts';
 import type { Worker } from './worker.ts';
 
@@ -37,6 +41,9 @@ class Master {
   sendFails = 0;
   onReload: (() => unknown) | null = null;
   onStop: (() => unknown) | null = null;
+  onExit: ((worker: Worker, status: number, pid: number) => unknown) | null = null;
+  #supervisor: Supervisor | undefined;
+  #role: WorkerRole | undefined;
   #ground: ProcessGround | undefined;
   #stopped: Promise<void> | undefined;
   #whenGone: (() => void) | undefined;
@@ -52,7 +59,10 @@ class Master {
   runAll(): Promise<void> {
     this.#check();
     this.status = WorkerStatus.STARTING;
-    return this.#start([...this.workers]);
+    const workers = [...this.workers];
+    if (workers.every((worker) => worker.count === 1)) return this.#start(workers);
+    const role = workerRole();
+    return role === undefined ? this.#supervise(workers) : this.#serve(role, workers);
   }
 
   /** @returns resolved when everything that the facade has opened is closed */
@@ -64,8 +74,20 @@ class Master {
     return this.#stopped;
   }
 
-  /** The single process has nobody to replace it: callbacks are called, connections stay. */
+  /**
+   * Several processes are replaced, one after the other. The single one has nobody to replace it:
+   * callbacks are called, connections stay.
+   */
   reload(): void {
+    if (this.#role !== undefined) {
+      this.#role.request('reload');
+      return;
+    }
+    if (this.#supervisor !== undefined) {
+      this.#call(this.onReload);
+      this.#supervisor.reload().catch((error: unknown) => processLog.report(error));
+      return;
+    }
     const before = this.status;
     this.status = WorkerStatus.RELOADING;
     this.#call(this.onReload);
@@ -83,6 +105,35 @@ class Master {
     this.#whenGone();
   }
 
+  // ---- several processes -------------------------------------------------
+
+  async #supervise(workers: readonly Worker[]): Promise<void> {
+    const supervisor = await superviseWorkers(workers, {
+      pidFile: this.pidFile,
+      stopTimeoutMs: this.stopTimeout * 1000,
+      onExit: (worker, status, pid) => this.#call(() => this.onExit?.(worker, status, pid)),
+    });
+    this.#supervisor = supervisor;
+    this.#listenToSignals();
+    void supervisor.ended.then((code) => {
+      this.#call(this.onStop);
+      for (const signal of Object.keys(SIGNALS)) process.off(signal, this.#onSignal);
+      this.#reset();
+      if (code !== 0) process.exitCode = code;
+    });
+    await supervisor.ready;
+    this.status = WorkerStatus.RUNNING;
+  }
+
+  async #serve(role: WorkerRole, workers: readonly Worker[]): Promise<void> {
+    this.#role = role;
+    await serveAs(role, workers, (mine) => {
+      // The others have processes of their own.
+      for (const worker of workers) if (worker !== mine) this.workers.delete(worker);
+      this.status = WorkerStatus.RUNNING;
+    });
+  }
+
   // ------------------------------------------------------------------------
 
   #check(): void {
@@ -91,7 +142,7 @@ class Master {
     }
     const command = process.argv[2] ?? '';
     if (COMMANDS.includes(command) || process.argv.slice(2).includes('-d') || this.daemonize) {
-      const text = `"${command}" and daemonize need worker processes; there is "start" only.`;
+      const text = 'There is no command but start, and no daemon: see docs/workerman.md.';
       throw new SluiceError('ERR_UNSUPPORTED', text);
     }
     for (const worker of this.workers) worker.check();
@@ -106,7 +157,7 @@ class Master {
       for (const worker of workers) worker.listen();
       for (const worker of workers) worker.setUserAndGroup();
       if (this.pidFile !== '') writeFileSync(this.pidFile, `${process.pid}`);
-      for (const signal of Object.keys(SIGNALS)) process.on(signal, this.#onSignal);
+      this.#listenToSignals();
       this.status = WorkerStatus.RUNNING;
       for (const worker of workers) await worker.run();
     } catch (error) {
@@ -115,7 +166,24 @@ class Master {
     }
   }
 
+  #listenToSignals(): void {
+    for (const signal of Object.keys(SIGNALS)) process.on(signal, this.#onSignal);
+  }
+
+  #reset(): void {
+    this.workers.clear();
+    this.#supervisor = undefined;
+    this.#stopped = undefined;
+    this.isGraceful = false;
+    this.status = WorkerStatus.INITIAL;
+  }
+
   async #stop(isGraceful: boolean): Promise<void> {
+    if (this.#supervisor !== undefined) {
+      this.status = WorkerStatus.SHUTDOWN;
+      await this.#supervisor.stop({ graceful: isGraceful });
+      return;
+    }
     this.isGraceful = isGraceful;
     this.status = WorkerStatus.SHUTDOWN;
     this.#call(this.onStop);
@@ -127,10 +195,9 @@ class Master {
     const ground = this.#ground;
     this.#ground = undefined;
     await ground?.close();
-    this.workers.clear();
-    this.#stopped = undefined;
-    this.isGraceful = false;
-    this.status = WorkerStatus.INITIAL;
+    this.#reset();
+    // A worker process is replaced by its supervisor.
+    if (this.#role !== undefined) process.exit();
   }
 
   /** A graceful stop waits for the last connection, as in Workerman; a plain one for stopTimeout. */

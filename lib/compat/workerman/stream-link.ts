@@ -68,6 +68,10 @@ export class StreamLink implements Link, ConnectionOwner {
     });
   }
 
+  leave(): void {
+    this.#tcp.close();
+  }
+
   close(): void {
     this.#received = EMPTY;
     this.#connection.close();

@@ -57,6 +57,8 @@ export class TcpConnection implements ConnectionCallbacks, SenderPort {
   static defaultMaxPackageSize = 10_485_760;
   /** Seconds. */
   static defaultLingerTimeout = 1;
+  /** Of a worker process: ids are unique over all processes of a program. */
+  static firstId = 0;
   static #lastId = 0;
 
   onConnect: ConnectionCallbacks['onConnect'];
@@ -71,8 +73,8 @@ export class TcpConnection implements ConnectionCallbacks, SenderPort {
   onWebSocketPing: ConnectionCallbacks['onWebSocketPing'];
   onWebSocketPong: ConnectionCallbacks['onWebSocketPong'];
 
-  /** Counts from 1 in this process. */
-  readonly id = ++TcpConnection.#lastId;
+  /** Counts from 1 in this process; the process is in the bits above 2^32. */
+  readonly id = TcpConnection.firstId + ++TcpConnection.#lastId;
   readonly worker: Worker;
   readonly transport: Transport;
   /** Undefined: plain bytes. */
@@ -274,6 +276,11 @@ export class TcpConnection implements ConnectionCallbacks, SenderPort {
   }
 
   // ---- for links ---------------------------------------------------------
+
+  /** The process leaves. */
+  leave(code: number, reason: string): void {
+    if (this.isReceiving) this.#link.leave(code, reason);
+  }
 
   /** A whole package has come. */
   handOver(data: MessageData): void {

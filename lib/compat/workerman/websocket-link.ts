@@ -124,6 +124,11 @@ export class WebSocketLink implements Link, HttpApplication {
     else this.#open.resumeSession();
   }
 
+  leave(code: number, reason: string): void {
+    if (this.#open === undefined) this.http.drainAndClose();
+    else this.#open.closeSession(code, reason);
+  }
+
   close(): void {
     this.#farewell(CLOSE_CODE.normal, 403);
   }

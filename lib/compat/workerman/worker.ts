@@ -3,7 +3,7 @@
 
 import { SluiceError } from '../../base/errors.ts';
 import type { TlsOptions } from '../../net/tls-options.ts';
-import type { Listener } from '../../net/types.ts';
+import type { Listener, ListenOptions } from '../../net/types.ts';
 import { acceptFor } from './accept.ts';
 import type { ConnectionCallbacks } from './callbacks.ts';
 import { SEND_BUFFER_BYTES_MAX, WorkerStatus } from './constants.ts';
@@ -62,7 +62,7 @@ export class Worker implements ConnectionCallbacks {
   onWorkerReload: WorkerCallback = null;
 
   /** 0 .. count - 1. */
-  readonly id: number = 0;
+  id = 0;
   name = 'none';
   /** Processes. */
   count = 1;
@@ -83,6 +83,8 @@ export class Worker implements ConnectionCallbacks {
   /** Those of this process, by id. Safe to iterate while some close. */
   readonly connections = new Map<number, TcpConnection>();
 
+  /** Called when the last connection has gone. */
+  whenEmpty: (() => void) | undefined;
   readonly place: Place | undefined;
   readonly #socketName: string;
   readonly #context: WorkerContext;
@@ -113,7 +115,7 @@ export class Worker implements ConnectionCallbacks {
   /**
    * Starts all workers: they listen, then onWorkerStart is called in order.
    * @returns resolved when they have started; rejects when a place is refused
-   * @throws SluiceError ERR_UNSUPPORTED for count above 1 and commands that need worker processes
+   * @throws SluiceError ERR_UNSUPPORTED for commands and settings that are not served
    */
   static runAll(): Promise<void> {
     return master.runAll();
@@ -217,6 +219,15 @@ export class Worker implements ConnectionCallbacks {
     master.onReload = callback;
   }
 
+  /** A worker process is gone. @see waitpid(2) for the status: an exit code, or 128 and the signal */
+  static get onWorkerExit(): typeof master.onExit {
+    return master.onExit;
+  }
+
+  static set onWorkerExit(callback: typeof master.onExit) {
+    master.onExit = callback;
+  }
+
   static get onMasterStop(): (() => unknown) | null {
     return master.onStop;
   }
@@ -244,6 +255,9 @@ export class Worker implements ConnectionCallbacks {
   listen(autoAccept = true): void {
     if (this.place === undefined || this.#isListening) return;
     this.check();
+    if (this.count !== 1) {
+      throw new SluiceError('ERR_UNSUPPORTED', 'listen() is for one process, count for runAll().');
+    }
     this.#isListening = true;
     this.#isAccepting = autoAccept;
     if (autoAccept) this.#open();
@@ -296,8 +310,12 @@ export class Worker implements ConnectionCallbacks {
 
   /** @throws SluiceError for what cannot be served */
   check(): void {
-    if (this.count !== 1) {
-      const text = `count is ${this.count}, and this version runs workers in one process.`;
+    if (!Number.isInteger(this.count) || this.count < 1) {
+      throw new SluiceError('ERR_ARG_RANGE', 'count is a whole number from 1.');
+    }
+    const changesUser = this.user !== '' || this.group !== '';
+    if (this.count > 1 && (changesUser || !this.reloadable)) {
+      const text = 'With count above 1 there is no user, group or reloadable = false.';
       throw new SluiceError('ERR_UNSUPPORTED', text);
     }
     if (this.transport === 'udp') throw new SluiceError('ERR_UNSUPPORTED', 'There is no UDP.');
@@ -308,22 +326,38 @@ export class Worker implements ConnectionCallbacks {
 
   connectionGone(): void {
     master.noteGone();
+    if (this.connections.size === 0) this.whenEmpty?.();
   }
 
   // ------------------------------------------------------------------------
 
-  #open(): void {
-    const { place } = this;
-    if (place === undefined) return;
-    const { backlog = Math.min(BACKLOG, BACKLOG_MAX), ssl } = this.#context;
-    const { loop } = master.ground;
-    const at =
-      place.kind === 'path' ? { path: place.path } : { host: place.host, port: this.#port };
+  /** Where it may be listened at beside its place: a descriptor that was handed down. */
+  listenAt(options: ListenOptions): Listener {
+    const { ssl } = this.#context;
     const tls = this.transport === 'ssl' && ssl !== undefined ? { tls: ssl } : {};
-    this.#listener = loop.listen({ ...at, backlog, ...tls }, (connection) =>
+    const listener = master.ground.loop.listen({ ...options, ...tls }, (connection) =>
       acceptFor(this, connection),
     );
-    this.#port = this.#listener.port;
+    this.servesAt(listener.port);
+    return listener;
+  }
+
+  /** It serves this port, if not itself. */
+  servesAt(port: number): void {
+    this.#port = port;
+    this.#isListening = true;
+  }
+
+  get backlog(): number {
+    return this.#context.backlog ?? Math.min(BACKLOG, BACKLOG_MAX);
+  }
+
+  #open(): void {
+    const { place, backlog } = this;
+    if (place === undefined) return;
+    const at =
+      place.kind === 'path' ? { path: place.path } : { host: place.host, port: this.#port };
+    this.#listener = this.listenAt({ ...at, backlog });
   }
 }
 

@@ -19,7 +19,7 @@ import { parseSocketName } from '../../../lib/compat/workerman/socket-name.ts';
 const at = (name: string): string =>
   readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 const DOCUMENT = at('docs/workerman.md');
-const TESTS = ['', '-life', '-gateway']
+const TESTS = ['', '-life', '-gateway', '-processes']
   .map((part) => at(`test/integration/workerman${part}.test.ts`))
   .join('\n');
 
@@ -122,7 +122,8 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
     'worker.resumeAccept',
     'worker.port',
   ],
-  'count above 1, UDP and commands': ['worker.count', 'worker.id', 'Worker.daemonize'],
+  'what is not served is refused': ['Worker.daemonize'],
+  'count = 4 is four processes': ['worker.count', 'worker.id', 'Worker.onWorkerExit'],
   'a port in use is refused': ['worker.reusePort', 'Worker.DEFAULT_BACKLOG'],
   'SIGUSR2 reloads, SIGTERM closes': ['Worker.pidFile'],
   'SIGQUIT waits for the last connection': ['Worker.getGracefulStop'],
@@ -214,7 +215,6 @@ const NOT_CARRIED = [
   'stdoutFile',
   'statusFile',
   'command',
-  'onWorkerExit',
   'registerAddress',
   'startPort',
   'lanIp',

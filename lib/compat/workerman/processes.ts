@@ -1,0 +1,96 @@
+// `count` above 1: each worker has as many processes of its own, under one supervisor. The same program runs
+// in all of them; a place of the supervisor says which worker a process is.
+
+import { constants } from 'node:os';
+import { SluiceError } from '../../base/errors.ts';
+import { supervise } from '../../process/supervisor.ts';
+import type {
+  SupervisedAddress,
+  Supervisor,
+  WorkerEvent,
+  WorkerRole,
+} from '../../process/types.ts';
+import { processLog } from './process-log.ts';
+import { TcpConnection } from './tcp-connection.ts';
+import type { Worker } from './worker.ts';
+import { WorkerServer } from './worker-server.ts';
+
+/** Ids of a process's connections: its serial, which never repeats, and a count below it. */
+const IDS_PER_PROCESS = 2 ** 32;
+
+export interface SuperviseSettings {
+  /** Empty: none. */
+  readonly pidFile: string;
+  readonly stopTimeoutMs: number;
+  readonly onExit: (worker: Worker, status: number, pid: number) => void;
+}
+
+/** The places of each worker, in the order of their making. */
+function placesOf(workers: readonly Worker[]): { worker: Worker; slots: number[] }[] {
+  let next = 0;
+  return workers.map((worker) => ({
+    worker,
+    slots: Array.from({ length: worker.count }, () => next++),
+  }));
+}
+
+/** @throws SluiceError (rejects) as supervise() */
+export async function superviseWorkers(
+  workers: readonly Worker[],
+  settings: SuperviseSettings,
+): Promise<Supervisor> {
+  const places = placesOf(workers);
+  const listening = places.filter(({ worker }) => worker.place !== undefined);
+  const supervisor = await supervise({
+    workers: places.reduce((sum, { slots }) => sum + slots.length, 0),
+    listen: listening.map(({ worker, slots }) => ({ ...addressOf(worker), slots })),
+    ...(settings.pidFile === '' ? {} : { pidFile: settings.pidFile }),
+    stopTimeoutMs: Math.max(1, settings.stopTimeoutMs),
+    handleSignals: false,
+    onEvent: (event) => {
+      const found = places.find(({ slots }) => slots.includes(event.slot));
+      if (found !== undefined) note(found.worker, event, settings);
+    },
+  });
+  for (const [index, { worker }] of listening.entries()) {
+    worker.servesAt(supervisor.ports[index] ?? 0);
+  }
+  return supervisor;
+}
+
+/**
+ * Runs the one worker that this process is.
+ * @param listening it does; onWorkerStart comes next
+ */
+export async function serveAs(
+  role: WorkerRole,
+  workers: readonly Worker[],
+  listening: (worker: Worker) => void,
+): Promise<void> {
+  const found = placesOf(workers).find(({ slots }) => slots.includes(role.slot));
+  if (found === undefined) {
+    throw new SluiceError('ERR_STATE', 'The program has made other workers than its supervisor.');
+  }
+  const { worker, slots } = found;
+  TcpConnection.firstId = role.serial * IDS_PER_PROCESS;
+  worker.id = slots.indexOf(role.slot);
+  await role.serve(new WorkerServer(worker), { ready: false });
+  listening(worker);
+  await worker.onWorkerStart?.(worker);
+  role.ready();
+}
+
+function addressOf({ place, backlog }: Worker): SupervisedAddress {
+  if (place?.kind === 'port') return { host: place.host, port: place.port, backlog };
+  return { path: place?.path ?? '', backlog };
+}
+
+function note(worker: Worker, event: WorkerEvent, settings: SuperviseSettings): void {
+  const { kind, pid } = event;
+  if (kind === 'left') settings.onExit(worker, 0, pid);
+  if (kind !== 'died') return;
+  const { code, signal } = event;
+  const number = constants.signals[signal as NodeJS.Signals] ?? 0;
+  processLog.write(`worker[${worker.name}:${pid}] exit with status ${code ?? signal}`);
+  settings.onExit(worker, code ?? 128 + number, pid);
+}
