@@ -211,7 +211,7 @@ describe('faults', () => {
     }
   });
 
-  test('what is not served is refused at runAll(): UDP, daemonize, a user for several processes', () => {
+  test('what is not served is refused at runAll(): UDP, a daemon without a pid file, a user for several processes', () => {
     const refuses = (code: string): void => {
       expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code }));
     };
@@ -234,7 +234,7 @@ describe('faults', () => {
     refuses('ERR_UNSUPPORTED');
     gateway.count = 1;
     Worker.daemonize = true;
-    expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+    refuses('ERR_STATE');
     Worker.daemonize = false;
     worker('udp');
     expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
@@ -460,7 +460,7 @@ describe('the process', () => {
     const pidFile = join(mkdtempSync(join(tmpdir(), 'sluice-workerman-')), 'pid');
     const { child, says } = await start(program(`Worker.pidFile = ${JSON.stringify(pidFile)};`));
     const port = Number(/port (\d+)/.exec(await says('port'))?.[1]);
-    expect(readFileSync(pidFile, 'utf8')).toBe(String(child.pid));
+    expect(readFileSync(pidFile, 'utf8')).toBe(`${child.pid}\n`);
     const peer = new Peer({ port, host: '127.0.0.1' });
     await peer.hears('hello');
     child.kill('SIGUSR2');

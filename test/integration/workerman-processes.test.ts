@@ -173,3 +173,40 @@ test('stopAll() in a worker ends its process, which is replaced; a taken port is
   expect(await second.ended).toBe(1);
   expect(second.output).toContain('EADDRINUSE');
 }, 60_000);
+
+test('start -d, reload, restart -d and stop find each other by the pid file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-workerman-'));
+  const pidFile = join(folder, 'pid');
+  const code = `
+    const text = new Worker('text://127.0.0.1:0');
+    text.onConnect = (connection) => connection.send('hello');
+    Worker.pidFile = ${JSON.stringify(pidFile)};
+    Worker.stdoutFile = ${JSON.stringify(join(folder, 'out'))};
+    Worker.onMasterReload = () => console.log('reloading');
+    await Worker.runAll();
+    console.log('port ' + text.port);`;
+  const command = async (...args: string[]): Promise<string> => {
+    const program = new Program(code, args);
+    const status = await program.ended;
+    return `${status} ${program.output.replace(/^.*pid:\d+ /gm, '').trim()}`;
+  };
+  const pid = (): number => Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+  const output = (): string => readFileSync(join(folder, 'out'), 'utf8');
+  expect(await command('stop')).toBe('1 not running');
+  expect(await command('reload')).toBe('1 not running');
+  const started = await command('start', '-d');
+  const first = pid();
+  try {
+    expect(started).toBe(`0 started ${first}`);
+    await expect.poll(output).toMatch(/port \d+/);
+    expect(await command('start')).toContain('ERR_RUNNING');
+    expect(await command('reload', '-g')).toBe(`0 reload ${first}`);
+    await expect.poll(output).toContain('reloading');
+    expect(await command('restart', '-d')).toMatch(/^0 stopped\nstarted \d+$/);
+    expect(pid()).not.toBe(first);
+    expect(await command('status')).toContain('ERR_UNSUPPORTED');
+  } finally {
+    expect(await command('stop', '-g')).toBe('0 stopped');
+  }
+  expect(existsSync(pidFile)).toBe(false);
+}, 60_000);

@@ -5,10 +5,17 @@
 //   INITIAL --runAll()--> STARTING --all listen--> RUNNING --stopAll()--> SHUTDOWN --gone, or
 //   stopTimeout--> INITIAL
 
-import { rmSync, writeFileSync } from 'node:fs';
 import { SluiceError } from '../../base/errors.ts';
+import { PidFile } from '../../process/pid-file.ts';
 import type { Supervisor, WorkerRole } from '../../process/types.ts';
 import { workerRole } from '../../process/worker.ts';
+import {
+  type CommandLine,
+  parseCommandLine,
+  runningPid,
+  startDaemon,
+  stopRunning,
+} from './command-line.ts';
 import { WorkerStatus } from './constants.ts';
 import { ProcessGround } from './ground.ts';
 import { probePlace } from './probe.ts';
@@ -28,8 +35,6 @@ const SIGNALS = {
   SIGUSR2: 'reload',
 } as const satisfies Partial<Record<NodeJS.Signals, string>>;
 
-const COMMANDS: readonly string[] = ['stop', 'restart', 'reload', 'status', 'connections'];
-
 class Master {
   readonly workers = new Set<Worker>();
   status: number = WorkerStatus.INITIAL;
@@ -38,12 +43,15 @@ class Master {
   isGraceful = false;
   daemonize = false;
   pidFile = '';
+  /** What a daemon writes to. */
+  stdoutFile = '/dev/null';
   sendFails = 0;
   onReload: (() => unknown) | null = null;
   onStop: (() => unknown) | null = null;
   onExit: ((worker: Worker, status: number, pid: number) => unknown) | null = null;
   #supervisor: Supervisor | undefined;
   #role: WorkerRole | undefined;
+  #heldPid: PidFile | undefined;
   #ground: ProcessGround | undefined;
   #stopped: Promise<void> | undefined;
   #whenGone: (() => void) | undefined;
@@ -58,6 +66,41 @@ class Master {
   /** @throws SluiceError at once for what this form cannot do; rejects when a place is refused */
   runAll(): Promise<void> {
     this.#check();
+    // What a worker process is given as arguments is the supervisor's.
+    const isWorker = workerRole() !== undefined;
+    const line = parseCommandLine(
+      isWorker ? [] : process.argv.slice(2),
+      this.daemonize && !isWorker,
+    );
+    if (line.command === 'start' && !line.isDaemon) return this.#run();
+    if (this.pidFile === '') {
+      throw new SluiceError('ERR_STATE', 'Commands and daemons need Worker.pidFile.');
+    }
+    return this.#command(line);
+  }
+
+  /** Of `restart` only the start goes on in this process, and only without -d. */
+  async #command({ command, isDaemon, isGraceful }: CommandLine): Promise<void> {
+    if (command === 'reload') {
+      const pid = runningPid(this.pidFile);
+      if (pid !== undefined) process.kill(pid, isGraceful ? 'SIGUSR2' : 'SIGUSR1');
+      this.#exit(pid !== undefined, pid === undefined ? 'not running' : `reload ${pid}`);
+    } else if (command !== 'start') {
+      const hasStopped = await stopRunning(this.pidFile, isGraceful);
+      processLog.write(hasStopped ? 'stopped' : 'not running');
+      if (command === 'stop') process.exit(hasStopped ? 0 : 1);
+    }
+    if (!isDaemon) return this.#run();
+    const pid = await startDaemon(this.pidFile, this.stdoutFile);
+    this.#exit(true, `started ${pid}`);
+  }
+
+  #exit(isDone: boolean, message: string): never {
+    processLog.write(message);
+    process.exit(isDone ? 0 : 1);
+  }
+
+  #run(): Promise<void> {
     this.status = WorkerStatus.STARTING;
     const workers = [...this.workers];
     if (workers.every((worker) => worker.count === 1)) return this.#start(workers);
@@ -140,11 +183,6 @@ class Master {
     if (this.status !== WorkerStatus.INITIAL) {
       throw new SluiceError('ERR_STATE', 'Worker.runAll() was called before.');
     }
-    const command = process.argv[2] ?? '';
-    if (COMMANDS.includes(command) || process.argv.slice(2).includes('-d') || this.daemonize) {
-      const text = 'There is no command but start, and no daemon: see docs/workerman.md.';
-      throw new SluiceError('ERR_UNSUPPORTED', text);
-    }
     for (const worker of this.workers) worker.check();
   }
 
@@ -156,7 +194,7 @@ class Master {
       }
       for (const worker of workers) worker.listen();
       for (const worker of workers) worker.setUserAndGroup();
-      if (this.pidFile !== '') writeFileSync(this.pidFile, `${process.pid}`);
+      if (this.pidFile !== '') this.#heldPid = new PidFile(this.pidFile);
       this.#listenToSignals();
       this.status = WorkerStatus.RUNNING;
       for (const worker of workers) await worker.run();
@@ -191,7 +229,8 @@ class Master {
     Timer.delAll();
     await this.#allGone(isGraceful);
     for (const signal of Object.keys(SIGNALS)) process.off(signal, this.#onSignal);
-    if (this.pidFile !== '') rmSync(this.pidFile, { force: true });
+    this.#heldPid?.release();
+    this.#heldPid = undefined;
     const ground = this.#ground;
     this.#ground = undefined;
     await ground?.close();

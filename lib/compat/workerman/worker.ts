@@ -195,6 +195,14 @@ export class Worker implements ConnectionCallbacks {
     master.pidFile = file;
   }
 
+  static get stdoutFile(): string {
+    return master.stdoutFile;
+  }
+
+  static set stdoutFile(file: string) {
+    master.stdoutFile = file;
+  }
+
   static get stopTimeout(): number {
     return master.stopTimeout;
   }
