@@ -1,7 +1,7 @@
 // sluice/workerman: what send() answers, faults of callbacks, ends of connections, timers, and the life of
 // workers and of the process.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -75,6 +75,24 @@ describe('sending', () => {
     while (dropped === 0) if (connection?.send('z'.repeat(10_000)) !== false) accepted++;
     client.ws.resume();
     expect((await client.hears(accepted)).length).toBe(accepted);
+  });
+
+  test('what waits for a handshake is bounded by maxSendBufferSize, too', async () => {
+    const ws = worker('websocket');
+    const answers: (boolean | null)[] = [];
+    let drains = 0;
+    ws.onBufferDrain = () => drains++;
+    ws.onConnect = (connection) => {
+      connection.maxSendBufferSize = 100;
+      for (const length of [99, 1, 1]) answers.push(connection.send('e'.repeat(length)));
+    };
+    ws.onMessage = (connection) => answers.push(connection.send('later'));
+    await Worker.runAll();
+    const client = await webSocket(ws);
+    expect(await client.hears(2)).toEqual(['e'.repeat(99), 'e']);
+    client.ws.send('x');
+    await client.hears(3);
+    expect([answers, drains]).toEqual([[true, null, false, true], 1]);
   });
 
   test('an answer of HTTP that the kernel does not take is null, and drains', async () => {
@@ -491,6 +509,22 @@ describe('the process', () => {
     const coded = await start(code);
     expect((await once(coded.child, 'exit'))[0]).toBe(7);
     expect(await coded.says('that was it')).toMatch(/pid:\d+ that was it/);
+  });
+
+  test('the process becomes the user that a worker names, or says that it may not', async () => {
+    const code = `
+      import { Worker } from ${JSON.stringify(new URL('../../dist/compat/workerman/index.js', import.meta.url).href)};
+      const worker = new Worker('text://127.0.0.1:0');
+      worker.user = 'nobody';
+      await Worker.runAll().then(
+        () => console.log(process.getuid(), process.getgid(), process.getgroups().join()),
+        (error) => console.log(error.code));
+      process.exit();`;
+    const [uid, gid] = ['-u', '-g'].map((flag) =>
+      execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }).trim(),
+    );
+    const becomes = `${uid} ${gid} ${gid}\n`;
+    expect(await run(code)).toBe(process.getuid?.() === 0 ? becomes : 'EPERM\n');
   });
 
   test('a connection that does not close is dropped after stopTimeout', async () => {

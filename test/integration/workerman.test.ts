@@ -15,6 +15,8 @@ import {
   Websocket,
   Worker,
 } from '../../lib/compat/workerman/index.ts';
+import { makeCertificate } from '../support/certificates.ts';
+import { TestClient } from '../support/websocket-client.ts';
 import { logged, Peer, stopEverything, webSocket, worker } from '../support/workerman-rig.ts';
 
 afterEach(stopEverything);
@@ -120,6 +122,24 @@ describe('websocket://', () => {
     expect(peer.text).toBe('');
     peer.socket.end();
     await expect.poll(() => closed).toEqual([16, 16]);
+  });
+
+  test("transport = 'ssl' is wss, and needs certificates", async () => {
+    const bare = worker('websocket');
+    bare.transport = 'ssl';
+    expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code: 'ERR_ARG_TYPE' }));
+    await stopEverything();
+    const identity = makeCertificate({ name: 'localhost' });
+    const wss = worker('websocket', { ssl: identity });
+    wss.transport = 'ssl';
+    wss.onMessage = (connection, data) => connection.send(`${connection.transport} ${data}`);
+    await Worker.runAll();
+    const tls = { ca: identity.cert, servername: 'localhost' };
+    const client = new TestClient(`wss://127.0.0.1:${wss.port}/`, [], tls);
+    await client.opened();
+    client.ws.send('hi');
+    expect(await client.hears(1)).toEqual(['ssl hi']);
+    client.ws.terminate();
   });
 
   test('close(data) sends it and says 1000; a plain request gets 426', async () => {

@@ -179,6 +179,8 @@ export class WebSocketLink implements Link, HttpApplication {
     this.#early = undefined;
     this.#earlyBytes = 0;
     for (const data of early) this.send(data);
+    // A drain of before belonged to the handshake.
+    this.tcp.drained();
     const request = this.#request;
     this.#request = undefined;
     if (this.tcp.isPaused) this.pause();

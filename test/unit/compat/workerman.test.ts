@@ -127,6 +127,7 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   'a port in use is refused': ['worker.reusePort', 'Worker.DEFAULT_BACKLOG'],
   'SIGUSR2 reloads, SIGTERM closes': ['Worker.pidFile'],
   'SIGQUIT waits for the last connection': ['Worker.getGracefulStop'],
+  'the process becomes the user': ['worker.user', 'worker.group', 'worker.setUserAndGroup'],
   'a connection that does not close': ['Worker.stopTimeout'],
   'the log goes to a file': [
     'Worker.log',
@@ -195,15 +196,7 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** In unit tests below, or plain values without behaviour. */
-const PLAIN = [
-  'worker.name',
-  'worker.user',
-  'worker.group',
-  'worker.getSocketName',
-  'worker.setUserAndGroup',
-  'Worker.VERSION',
-  'Worker.getArgv',
-];
+const PLAIN = ['worker.name', 'worker.getSocketName', 'Worker.VERSION', 'Worker.getArgv'];
 
 const NOT_CARRIED = [
   'getSocket()',
