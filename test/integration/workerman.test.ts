@@ -15,6 +15,7 @@ import {
   Websocket,
   Worker,
 } from '../../lib/compat/workerman/index.ts';
+import { ROUTES_MAX } from '../../lib/compat/workerman/websocket-port.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { TestClient } from '../support/websocket-client.ts';
 import { logged, Peer, stopEverything, webSocket, worker } from '../support/workerman-rig.ts';
@@ -166,6 +167,22 @@ describe('websocket://', () => {
     client.ws.send('x'.repeat(101));
     expect((await client.ended()).code).toBe(1009);
   });
+});
+
+test('WebSockets may have 64 different maxPackageSize, the next one is refused', async () => {
+  const ws = worker('websocket');
+  let size = 1000;
+  ws.onConnect = (connection) => {
+    connection.maxPackageSize = size;
+  };
+  await Worker.runAll();
+  for (let i = 0; i < ROUTES_MAX; i++, size++) {
+    expect((await webSocket(ws)).refusedWith).toBeUndefined();
+  }
+  expect((await webSocket(ws)).refusedWith).toBe(500);
+  expect(logged.join('')).toContain('too many different maxPackageSize');
+  size = 1000;
+  expect((await webSocket(ws)).refusedWith).toBeUndefined();
 });
 
 describe('http://', () => {

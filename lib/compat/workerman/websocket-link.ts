@@ -148,7 +148,12 @@ export class WebSocketLink implements Link, HttpApplication {
   }
 
   upgrade(exchange: UpgradeExchange): boolean {
-    this.#port.upgrade(exchange, this);
+    try {
+      this.#port.upgrade(exchange, this);
+    } catch (error) {
+      exchange.refuse(500);
+      this.tcp.failed(error);
+    }
     return true;
   }
 
