@@ -39,13 +39,14 @@ const UTF8_BYTES_PER_UNIT = 3;
 /** What was asked for once; few connections are asked, so none has a field for it. */
 const tlsInfos = new WeakMap<Connection, TlsInfo>();
 
-export interface BatchCounter {
-  /** Number of the batch that is being delivered, or was last. */
-  batch: number;
+/** What few connections have, or all of them only at their end. */
+class Extras {
+  audiences: SocketAudience[] | undefined;
+  lease: ConnectionLease | undefined;
+  unsentBytes = 0;
 }
 
 export class SocketConnection implements Connection {
-  readonly id: number;
   owner: ConnectionOwner;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -54,11 +55,8 @@ export class SocketConnection implements Connection {
   state: number = ConnectionState.OPEN;
   /** Batch in which the deadline was last set: an expiry that was already collected is void. */
   deadlineBatch = -1;
-  audiences: SocketAudience[] | undefined = undefined;
-  unsentBytes = 0;
-  lease: ConnectionLease | undefined = undefined;
   readonly buffer: SendBuffer;
-  readonly #counter: BatchCounter;
+  #extras: Extras | undefined;
 
   constructor(
     slot: number,
@@ -67,16 +65,37 @@ export class SocketConnection implements Connection {
     port: number,
     owner: ConnectionOwner,
     buffer: SendBuffer,
-    counter: BatchCounter,
   ) {
-    this.id = generation * ID_GENERATION + slot;
     this.owner = owner;
     this.remoteAddress = address;
     this.remotePort = port;
     this.slot = slot;
     this.generation = generation;
     this.buffer = buffer;
-    this.#counter = counter;
+  }
+
+  get id(): number {
+    return this.generation * ID_GENERATION + this.slot;
+  }
+
+  get audiences(): SocketAudience[] | undefined {
+    return this.#extras?.audiences;
+  }
+
+  set audiences(audiences: SocketAudience[]) {
+    this.#needExtras().audiences = audiences;
+  }
+
+  get lease(): ConnectionLease | undefined {
+    return this.#extras?.lease;
+  }
+
+  set lease(lease: ConnectionLease | undefined) {
+    if (lease !== undefined || this.#extras !== undefined) this.#needExtras().lease = lease;
+  }
+
+  get unsentBytes(): number {
+    return this.#extras?.unsentBytes ?? 0;
   }
 
   get isOpen(): boolean {
@@ -197,7 +216,7 @@ export class SocketConnection implements Connection {
 
   setDeadline(ms: number): void {
     if (!this.isOpen) return;
-    this.deadlineBatch = this.#counter.batch;
+    this.deadlineBatch = this.buffer.batch;
     const bounded = ms > 0 ? Math.min(Math.ceil(ms), DEADLINE_MS_MAX) : 0;
     this.buffer.control(SEND_DEADLINE, this.slot, this.generation, bounded);
   }
@@ -227,13 +246,19 @@ export class SocketConnection implements Connection {
   /** The engine has said that it is gone. */
   markClosed(unsentBytes: number): void {
     this.state = ConnectionState.CLOSED;
-    this.unsentBytes = unsentBytes;
     this.buffer.writable[this.slot] = 0;
-    this.lease?.release();
-    const audiences = this.audiences;
-    if (audiences === undefined) return;
+    if (unsentBytes > 0) this.#needExtras().unsentBytes = unsentBytes;
+    const extras = this.#extras;
+    extras?.lease?.release();
+    const audiences = extras?.audiences;
+    if (extras === undefined || audiences === undefined) return;
     for (let last = audiences.pop(); last !== undefined; last = audiences.pop()) last.forget(this);
-    this.audiences = undefined;
+    extras.audiences = undefined;
+  }
+
+  #needExtras(): Extras {
+    this.#extras ??= new Extras();
+    return this.#extras;
   }
 
   #leave(state: number, operation: number): void {

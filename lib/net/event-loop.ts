@@ -36,9 +36,10 @@ import {
 } from '../native/layout.ts';
 import { loadNative } from '../native/load.ts';
 import { type RawBuffer, rawBuffer } from '../native/raw-buffer.ts';
+import { AddressTexts } from './address-texts.ts';
 import { adoptNative } from './adoption.ts';
 import { SocketAudience } from './audience.ts';
-import { type BatchCounter, ConnectionState, SocketConnection } from './connection.ts';
+import { ConnectionState, SocketConnection } from './connection.ts';
 import { addExitListener, removeExitListener } from './exit-listeners.ts';
 import { type AcceptCallback, ListenerTable } from './listener-table.ts';
 import { SendBuffer, WRITABLE } from './send-buffer.ts';
@@ -86,7 +87,7 @@ export class EventLoop implements Loop {
   readonly #records = new Int32Array(RECEIVE_RECORDS_MAX * RECEIVE_STRIDE);
   readonly #connections: (SocketConnection | undefined)[] = [];
   readonly #listeners: ListenerTable;
-  readonly #counter: BatchCounter = { batch: 0 };
+  readonly #addresses = new AddressTexts();
   readonly #flushTasks = new TaskQueue(reportUncaught);
   readonly #commitTasks = new TaskQueue(reportUncaught);
   readonly #onExit = (): void => {
@@ -138,7 +139,7 @@ export class EventLoop implements Loop {
   get stats(): LoopStats {
     const buffer = this.#buffer;
     return {
-      batches: this.#counter.batch,
+      batches: this.#buffer.batch,
       flushes: (this.#header[HEADER_FLUSH_COUNT] as number) >>> 0,
       sendCalls: this.sendCalls,
       sentBytes: buffer.wide(HEADER_SENT_BYTES),
@@ -255,7 +256,7 @@ export class EventLoop implements Loop {
 
   #deliver(): void {
     const count = this.#header[HEADER_RECEIVE_COUNT] as number;
-    this.#counter.batch++;
+    this.#buffer.batch++;
     let cursor = 0;
     while (cursor < count) {
       try {
@@ -305,7 +306,7 @@ export class EventLoop implements Loop {
       result = owner.onEnd(connection);
     } else if (kind === EVENT_DRAIN) {
       result = owner.onDrain(connection);
-    } else if (kind === EVENT_DEADLINE && connection.deadlineBatch !== this.#counter.batch) {
+    } else if (kind === EVENT_DEADLINE && connection.deadlineBatch !== this.#buffer.batch) {
       result = owner.onDeadline(connection);
     }
     if (result !== undefined) this.#watch(connection, result);
@@ -319,7 +320,8 @@ export class EventLoop implements Loop {
 
   #opened(at: number): void {
     const records = this.#records;
-    const address = this.#receiveSlab.latin1Slice(records[at + 3], records[at + 4]);
+    const text = this.#receiveSlab.latin1Slice(records[at + 3], records[at + 4]);
+    const address = this.#addresses.intern(text);
     const slot = records[at] as number;
     const port = records[at + 6] as number;
     const connection = this.#begin(slot, records[at + 1] as number, address, port);
@@ -334,15 +336,7 @@ export class EventLoop implements Loop {
   }
 
   #begin(slot: number, generation: number, address: string, port: number): SocketConnection {
-    const connection = new SocketConnection(
-      slot,
-      generation,
-      address,
-      port,
-      UNOWNED,
-      this.#buffer,
-      this.#counter,
-    );
+    const connection = new SocketConnection(slot, generation, address, port, UNOWNED, this.#buffer);
     this.#connections[slot] = connection;
     this.#buffer.writable[slot] = WRITABLE;
     this.#buffer.secure[slot] = 0;

@@ -43,6 +43,8 @@ export class SendBuffer {
   readonly writable = new Uint8Array(SLOTS_MAX);
   /** Per slot: 1 while its connection is an encrypted one. */
   readonly secure = new Uint8Array(SLOTS_MAX);
+  /** Number of the batch of events that is being delivered, or was last. */
+  batch = 0;
   /** Where the last reserved range starts. */
   reservedAt = 0;
   #native: NativeLoop | undefined;

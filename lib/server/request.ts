@@ -7,6 +7,7 @@ import type { TlsInfo } from '../net/tls-info.ts';
 import type { Connection } from '../net/types.ts';
 import type { RequestBody } from './http-body.ts';
 import type { TrustedProxies } from './http-client-address.ts';
+import { packRequest, unpackRequest } from './packed-request.ts';
 import type { ServerRequest } from './types.ts';
 
 /** What a request needs from its exchange. */
@@ -16,7 +17,9 @@ export interface RequestHost {
   readonly signal: AbortSignal;
 }
 
-const FIELD_BREAK = '\n';
+/** What of a head a request shows. */
+type HeadParts = Pick<RequestHead, 'method' | 'target' | 'resource' | 'fields'>;
+
 const NO_PARAMS: RouteParams = Object.freeze(Object.create(null) as Record<string, string>);
 
 export class HttpRequest implements ServerRequest {
@@ -25,10 +28,10 @@ export class HttpRequest implements ServerRequest {
   path: string;
   params: RouteParams = NO_PARAMS;
 
-  /** Undefined once it is packed. */
-  #head: RequestHead | undefined;
-  /** The fields of a request that became a WebSocket: it may live for days. */
-  #packed = '';
+  /** Undefined once only the packed one is kept. */
+  #head: HeadParts | undefined;
+  /** See pack(). */
+  #packed: string | undefined;
   #host: RequestHost | undefined;
   readonly #connection: Connection;
   readonly #proxies: TrustedProxies | undefined;
@@ -36,8 +39,8 @@ export class HttpRequest implements ServerRequest {
   #query: URLSearchParams | undefined;
 
   constructor(
-    head: RequestHead,
-    host: RequestHost,
+    head: HeadParts,
+    host: RequestHost | undefined,
     connection: Connection,
     proxies: TrustedProxies | undefined,
   ) {
@@ -125,18 +128,37 @@ export class HttpRequest implements ServerRequest {
     this.#requireHost().body.limit(bytesMax);
   }
 
+  /** What is kept of the request of a WebSocket. */
+  pack(): string {
+    const { url, path, params } = this;
+    this.#packed ??= packRequest({ url, path, params, fields: this.#fields() });
+    return this.#packed;
+  }
+
+  /** Of what pack() has returned. */
+  static unpack(
+    packed: string,
+    connection: Connection,
+    proxies: TrustedProxies | undefined,
+  ): HttpRequest {
+    const { url, path, params, fields } = unpackRequest(packed);
+    const head = { method: 'GET', target: url, resource: path, fields };
+    const request = new HttpRequest(head, undefined, connection, proxies);
+    request.params = params;
+    return request;
+  }
+
   /**
-   * Its connection speaks another protocol now: lets go of what only HTTP needs, and packs the rest
-   * into strings that hold no other string.
+   * Its connection speaks another protocol now: lets go of what only HTTP needs, and keeps strings
+   * that hold no other string.
    */
   detach(): void {
     this.#host = undefined;
     if (this.#head === undefined) return;
+    this.pack();
     const isPathAll = this.path === this.url;
     this.url = flatCopy(this.url);
     this.path = isPathAll ? this.url : flatCopy(this.path);
-    // No field has a line break in it.
-    this.#packed = flatCopy(this.#head.fields.join(FIELD_BREAK));
     this.#head = undefined;
     this.#headers = undefined;
     this.#query = undefined;
@@ -144,7 +166,7 @@ export class HttpRequest implements ServerRequest {
 
   #fields(): readonly string[] {
     if (this.#head !== undefined) return this.#head.fields;
-    return this.#packed === '' ? [] : this.#packed.split(FIELD_BREAK);
+    return this.#packed === undefined ? [] : unpackRequest(this.#packed).fields;
   }
 
   /** One promise; what can be made of borrowed bytes at once is not copied first. */

@@ -129,6 +129,7 @@ export class LoopServer implements Server, HttpApplication {
       loop: ground.loop,
       nativeFrames: ground.nativeFrames,
       admission: this.admission,
+      trustedProxies: this.trustedProxies,
       queueBytesTotal: options.queueBytesTotal,
       onError: options.onError ?? raiseUncaught,
       onGone: () => this.#noteGone(),

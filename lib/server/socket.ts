@@ -3,6 +3,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../websocket/protocol.ts';
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
+import { HttpRequest } from './request.ts';
 import { infoOf } from './socket-info.ts';
 import type {
   OutgoingStream,
@@ -16,17 +17,29 @@ import type { WebSocketConnection } from './websocket-connection.ts';
 
 export class Socket implements ServerSocket {
   readonly data: unknown;
-  readonly request: ServerRequest;
   readonly protocol: string;
-  readonly extensions: string;
   readonly #link: WebSocketConnection;
+  /** Packed until somebody asks. */
+  #request: ServerRequest | string;
 
   constructor(link: WebSocketConnection, accepted: AcceptedUpgrade) {
     this.#link = link;
     this.data = accepted.data;
-    this.request = accepted.request;
+    const { request } = accepted;
+    this.#request = request instanceof HttpRequest ? request.pack() : request;
     this.protocol = accepted.protocol;
-    this.extensions = accepted.compression?.answer ?? '';
+  }
+
+  get request(): ServerRequest {
+    if (typeof this.#request === 'string') {
+      const { connection, trustedProxies } = this.#link;
+      this.#request = HttpRequest.unpack(this.#request, connection, trustedProxies);
+    }
+    return this.#request;
+  }
+
+  get extensions(): string {
+    return this.#link.extensions;
   }
 
   get isOpen(): boolean {
@@ -38,8 +51,12 @@ export class Socket implements ServerSocket {
   }
 
   send(data: string | Uint8Array, options?: SendOptions): SendOutcome {
-    if (options?.key !== undefined) return this.#sendKeyed(data, options, options.key);
     const compress = options?.compress;
+    if (options?.key !== undefined) {
+      const isBinary = options.binary ?? typeof data !== 'string';
+      const opcode = isBinary ? OPCODE.binary : OPCODE.text;
+      return this.#link.sendKeyed(opcode, data, options.key, compress);
+    }
     if (typeof data === 'string') {
       if (options?.binary !== true) return this.#link.sendText(data, compress);
       return this.#link.sendBytes(OPCODE.binary, Buffer.from(data), compress);
@@ -108,12 +125,6 @@ export class Socket implements ServerSocket {
 
   unsubscribe(topic: string): boolean {
     return this.#link.unsubscribe(topic);
-  }
-
-  #sendKeyed(data: string | Uint8Array, options: SendOptions, key: string): SendOutcome {
-    const isBinary = options.binary ?? typeof data !== 'string';
-    const opcode = isBinary ? OPCODE.binary : OPCODE.text;
-    return this.#link.sendKeyed(opcode, data, key, options.compress);
   }
 }
 

@@ -6,12 +6,13 @@ import type { Connection, ConnectionOwner } from '../net/types.ts';
 import { SHORT_TEXT_LENGTH_MAX } from '../websocket/frame-encoder.ts';
 import type { IncomingStream } from '../websocket/incoming-stream.ts';
 import type { MessageDeflater } from '../websocket/message-deflater.ts';
-import { fitsRun, OutgoingRun } from '../websocket/outgoing-run.ts';
+import { fitsRun, type OutgoingRun } from '../websocket/outgoing-run.ts';
 import type { ParserLoan } from '../websocket/parser-loan.ts';
 import { OPCODE } from '../websocket/protocol.ts';
 import { Session } from '../websocket/session.ts';
 import type { SessionEnding, SessionHost, SessionOptions } from '../websocket/session-types.ts';
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
+import type { TrustedProxies } from './http-client-address.ts';
 import type { PublishGroup } from './publish-group.ts';
 import type { QueueBudget } from './queue-budget.ts';
 import { Socket } from './socket.ts';
@@ -33,30 +34,43 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   /** Names of the topics it is subscribed to; kept by Topics. */
   topics: Set<string> = NO_TOPICS;
   readonly route: ResolvedRoute;
-  readonly openedAt = Date.now();
   messagesReceived = 0;
   messagesSent = 0;
   readonly #context: WebSocketContext;
   readonly #session: Session;
-  readonly #run = new OutgoingRun();
-  /** Also the first text of this chunk begins a run, because others are likely to follow it. */
-  #joinsTexts = false;
+  /** Milliseconds from the context's start. */
+  readonly #openedAfter: number;
+  /** Lent as long as texts wait. */
+  #run: OutgoingRun | undefined;
   /** Pending bytes from which on a send is the flow's to judge. */
   #careBytes: number;
   /** Made when something is out of the ordinary. */
   #flow: SocketFlow | undefined;
   readonly #deflater: MessageDeflater | undefined;
-  #group: PublishGroup | undefined;
 
   constructor(accepted: AcceptedUpgrade, route: ResolvedRoute, context: WebSocketContext) {
     this.connection = accepted.connection;
     this.route = route;
     this.#careBytes = route.careBytes;
     this.#context = context;
+    this.#openedAfter = Date.now() - context.startedAt;
     const { compression } = accepted;
     this.#deflater = compression?.deflater;
     this.#session = new Session(this, compression?.inflater);
     this.socket = new Socket(this, accepted);
+  }
+
+  /** Milliseconds since 1970. */
+  get openedAt(): number {
+    return this.#context.startedAt + this.#openedAfter;
+  }
+
+  get extensions(): string {
+    return this.#deflater?.extensions ?? '';
+  }
+
+  get trustedProxies(): TrustedProxies {
+    return this.#context.trustedProxies;
   }
 
   get isOpen(): boolean {
@@ -65,8 +79,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
 
   /** With whom it shares the bytes of a publish. */
   get publishGroup(): PublishGroup {
-    this.#group ??= this.#context.publishGroups.of(this.route, this.#deflater?.shared);
-    return this.#group;
+    return this.#context.publishGroups.of(this.route, this.#deflater?.shared);
   }
 
   get pendingBytes(): number {
@@ -93,19 +106,19 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     if (this.#deflater?.wants(text.length, compress) === true) {
       return this.#sendDeflated(this.#deflater, OPCODE.text, text);
     }
-    const run = this.#run;
     const connection = this.connection;
-    const pending = connection.pendingBytes + run.length;
+    const run = this.#run;
+    const pending = connection.pendingBytes + (run === undefined ? 0 : run.length);
     if (this.#session.state !== 'open' || pending >= this.#careBytes) {
       const outcome = this.#needFlow().judge(OPCODE.text, text);
       if (outcome !== undefined) return this.#counted(outcome);
     }
     this.messagesSent++;
-    if (pending === 0 && !this.#joinsTexts && text.length <= SHORT_TEXT_LENGTH_MAX) {
+    if (pending === 0 && this.#context.joining !== this && text.length <= SHORT_TEXT_LENGTH_MAX) {
       if (this.#context.encoder.shortText(connection, text) < 0) return 'dropped';
     } else if (fitsRun(text)) {
-      if (run.add(text)) this.#context.runs.add(this);
-      if (run.isFull) this.flushRun();
+      this.#run ??= this.#context.runs.begin(this);
+      if (this.#run.add(text)) this.flushRun();
     } else {
       this.flushRun();
       if (this.#context.encoder.text(connection, text) < 0) return 'dropped';
@@ -161,7 +174,11 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
 
   /** Writes the small texts that wait. */
   flushRun(): void {
-    this.#run.flush(this.connection, this.#context.encoder);
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    run.flush(this.connection, this.#context.encoder);
+    this.#context.runs.takeBack(run);
   }
 
   // ---- what the socket and the server ask for ----------------------------
@@ -207,9 +224,9 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   // ---- ConnectionOwner ---------------------------------------------------
 
   onData(_connection: Connection, slab: Buffer, start: number, end: number): void {
-    this.#joinsTexts = end - start > LONE_CHUNK_BYTES_MAX;
+    if (end - start > LONE_CHUNK_BYTES_MAX) this.#context.joining = this;
     this.#session.receive(slab, start, end);
-    this.#joinsTexts = false;
+    this.#context.joining = undefined;
   }
 
   onEnd(): void {
@@ -297,7 +314,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   }
 
   get writtenBytes(): number {
-    return this.connection.pendingBytes + this.#run.length;
+    return this.connection.pendingBytes + this.#runBytes;
   }
 
   closeFor(code: number, reason: string): void {
@@ -337,7 +354,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
 
   onSessionClose(code: number, reason: string, ending: SessionEnding): unknown {
     this.#context.countGone(this, ending.initiator);
-    const lostBytes = this.#run.length + (this.#flow?.lostBytes ?? 0);
+    const lostBytes = this.#runBytes + (this.#flow?.lostBytes ?? 0);
     const bytesUnsent = this.connection.unsentBytes + lostBytes;
     return this.route.handlers.close?.(this.socket, code, reason, { ...ending, bytesUnsent });
   }
@@ -358,6 +375,10 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     if (pending < 0) return 'dropped';
     this.messagesSent++;
     return pending >= this.route.highWaterBytes ? 'queued' : 'sent';
+  }
+
+  get #runBytes(): number {
+    return this.#run === undefined ? 0 : this.#run.length;
   }
 
   #needFlow(): SocketFlow {

@@ -5,10 +5,12 @@ import { loadCodec } from '../native/load-codec.ts';
 import type { Loop, TickTask } from '../net/types.ts';
 import { DeflateStreams } from '../websocket/deflate-streams.ts';
 import { FrameEncoder } from '../websocket/frame-encoder.ts';
+import { OutgoingRun } from '../websocket/outgoing-run.ts';
 import { ParserLoan } from '../websocket/parser-loan.ts';
 import type { Initiator } from '../websocket/session-types.ts';
 import { type NativeFrames, Unmasker } from '../websocket/unmask.ts';
 import type { Admission } from './admission.ts';
+import type { TrustedProxies } from './http-client-address.ts';
 import { PublishGroups } from './publish-group.ts';
 import { QueueBudget } from './queue-budget.ts';
 import { SocketCounters } from './socket-counters.ts';
@@ -16,9 +18,13 @@ import { Topics } from './topic.ts';
 import type { ServerSocket } from './types.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
+/** Runs that wait for their next connection; one batch of the loop brings up to 64 of them. */
+const SPARE_RUNS_MAX = 256;
+
 /** Connections whose small texts wait as a run; they are written once before the tick's flush. */
 export class RunQueue implements TickTask {
   readonly #loop: Pick<Loop, 'beforeFlush'>;
+  readonly #spare: OutgoingRun[] = [];
   #waiting: WebSocketConnection[] = [];
   #isScheduled = false;
 
@@ -26,12 +32,18 @@ export class RunQueue implements TickTask {
     this.#loop = loop;
   }
 
-  /** The connection has begun a run. */
-  add(connection: WebSocketConnection): void {
+  /** The connection begins a run. @returns an empty one, which takeBack() must get when it is flushed */
+  begin(connection: WebSocketConnection): OutgoingRun {
     this.#waiting.push(connection);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#loop.beforeFlush(this);
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#loop.beforeFlush(this);
+    }
+    return this.#spare.pop() ?? new OutgoingRun();
+  }
+
+  takeBack(run: OutgoingRun): void {
+    if (this.#spare.length < SPARE_RUNS_MAX) this.#spare.push(run);
   }
 
   /** Called by the loop. */
@@ -52,6 +64,7 @@ export interface ContextOptions {
   readonly loop: Loop;
   readonly nativeFrames?: NativeFrames | undefined;
   readonly admission: Admission;
+  readonly trustedProxies: TrustedProxies;
   /** What all sockets together may owe; 0: no bound but their own. */
   readonly queueBytesTotal?: number | undefined;
   /** Gets what handlers throw; what it throws itself is raised as uncaught. */
@@ -66,6 +79,7 @@ export class WebSocketContext {
   readonly runs: RunQueue;
   readonly topics: Topics;
   readonly admission: Admission;
+  readonly trustedProxies: TrustedProxies;
   readonly budget: QueueBudget;
   readonly counters = new SocketCounters();
   readonly publishGroups = new PublishGroups();
@@ -73,6 +87,10 @@ export class WebSocketContext {
   deflate: DeflateStreams | undefined;
   /** Accepted and not yet gone. */
   readonly connections = new Set<WebSocketConnection>();
+  /** Times of connections are counted from here: a small difference needs no box. */
+  readonly startedAt = Date.now();
+  /** In whose chunk also the first text begins a run, because others are likely to follow it. */
+  joining: WebSocketConnection | undefined;
   /** New handshakes are refused with 503. */
   isClosing = false;
   readonly #options: ContextOptions;
@@ -83,6 +101,7 @@ export class WebSocketContext {
     this.parsers = new ParserLoan(new Unmasker(options.nativeFrames));
     this.runs = new RunQueue(loop);
     this.admission = options.admission;
+    this.trustedProxies = options.trustedProxies;
     this.budget = new QueueBudget(loop, options.queueBytesTotal ?? 0);
     this.topics = new Topics(loop, this);
     this.#options = options;
@@ -120,6 +139,7 @@ export class WebSocketContext {
   /** The connection is gone: nothing may keep it. */
   forget(connection: WebSocketConnection): void {
     this.topics.leaveAll(connection);
+    if (this.joining === connection) this.joining = undefined;
     if (this.connections.delete(connection)) this.#options.onGone();
   }
 }

@@ -42,6 +42,10 @@ export interface PublishOptions extends SendOptions {
 export interface ServerSocket<Data = unknown> {
   /** What the upgrade hook returned as `data`. */
   readonly data: Data;
+  /**
+   * The request of the handshake, made when it is first asked for of what is kept: not the object that
+   * the upgrade hook got. What is needed for every message belongs into `data`.
+   */
   readonly request: ServerRequest;
   readonly protocol: string;
   /** What was agreed on, as in Sec-WebSocket-Extensions; '' without permessage-deflate. */

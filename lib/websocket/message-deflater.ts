@@ -33,6 +33,11 @@ export class MessageDeflater {
     this.shared = isShared ? streams.sharedDeflater(agreement, options) : undefined;
   }
 
+  /** The value of Sec-WebSocket-Extensions. */
+  get extensions(): string {
+    return this.#agreement.answer;
+  }
+
   /**
    * Whether a message should be compressed.
    * @param length bytes, or UTF-16 units of a text

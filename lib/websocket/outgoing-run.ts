@@ -29,18 +29,14 @@ export class OutgoingRun {
     return this.#run.length;
   }
 
-  get isFull(): boolean {
-    return this.#count >= RUN_MESSAGES_MAX || this.#run.length >= RUN_LENGTH_MAX;
-  }
-
   /**
-   * Adds a text of at most RUN_TEXT_LENGTH_MAX units. @returns true when it is the first of the
-   * run
+   * Adds a text of at most RUN_TEXT_LENGTH_MAX units. @returns true when the run is full: it must be
+   * flushed before the next one
    */
   add(text: string): boolean {
     // From the left, or there would be a string of header and text for each message.
     this.#run = this.#run + HEADERS[text.length] + text;
-    return ++this.#count === 1;
+    return ++this.#count >= RUN_MESSAGES_MAX || this.#run.length >= RUN_LENGTH_MAX;
   }
 
   /** Writes everything that waits, in order. */

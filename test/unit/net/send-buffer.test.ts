@@ -68,7 +68,7 @@ beforeEach(() => {
 
 function connect(slot: number, generation = 1): SocketConnection {
   buffer.writable[slot] = 1;
-  return new SocketConnection(slot, generation, '127.0.0.1', 1, owner, buffer, { batch: 0 });
+  return new SocketConnection(slot, generation, '127.0.0.1', 1, owner, buffer);
 }
 
 /** The records that wait, as [operation, slot, generation, start, length]. */

@@ -108,7 +108,8 @@ const OPERATIONS: Readonly<Record<string, Act>> = {
   isOpen: (socket) => socket.isOpen,
   isPaused: (socket) => socket.isPaused,
   pendingBytes: (socket) => socket.pendingBytes,
-  'data, request, protocol': (socket) => [socket.data, socket.request.path, socket.protocol].join(),
+  'data, request, protocol, extensions': ({ data, request, protocol, extensions }) =>
+    [data, request.path, protocol, extensions].join(),
   'info()': (socket) => socket.info().messagesSent,
 };
 
@@ -160,7 +161,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   isOpen: { open: 'true', over: 'false' },
   isPaused: { open: 'false', paused: 'true', over: 'false' },
   pendingBytes: { open: '0', over: '0' },
-  'data, request, protocol': { open: ',/0,', over: ',/0,' },
+  'data, request, protocol, extensions': { open: ',/0,,', over: ',/0,,' },
   'info()': { open: '0', over: '0' },
 };
 

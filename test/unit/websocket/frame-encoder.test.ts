@@ -129,16 +129,14 @@ describe('runs', () => {
 
   test('says when it is full', () => {
     const byCount = new OutgoingRun();
-    for (let i = 0; i < RUN_MESSAGES_MAX - 1; i++) byCount.add('');
-    expect(byCount.isFull).toBe(false);
-    byCount.add('');
-    expect(byCount.isFull).toBe(true);
+    for (let i = 0; i < RUN_MESSAGES_MAX - 1; i++) expect(byCount.add('')).toBe(false);
+    expect(byCount.add('')).toBe(true);
     const byLength = new OutgoingRun();
     const text = 'x'.repeat(RUN_TEXT_LENGTH_MAX);
-    while (byLength.length + text.length + 2 < RUN_LENGTH_MAX) byLength.add(text);
-    expect(byLength.isFull).toBe(false);
-    byLength.add(text);
-    expect(byLength.isFull).toBe(true);
+    while (byLength.length + text.length + 2 < RUN_LENGTH_MAX) {
+      expect(byLength.add(text)).toBe(false);
+    }
+    expect(byLength.add(text)).toBe(true);
   });
 
   test('takes texts with the short header only', () => {
