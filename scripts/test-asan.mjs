@@ -17,6 +17,7 @@ const CODEC = join(FOLDER, 'build/Release/sluice_codec.node');
 /** `-Dsanitize=…` is silently ignored by node-gyp; gyp variables are passed as long options. */
 const SANITIZE = '--sanitize=address,undefined';
 const PROOFS = ['__asan_report_load', '__ubsan_handle'];
+/** Not freed-memory.test.ts, which is about glibc's allocator: ASan has its own. */
 const TESTS = [
   'test/integration/tls',
   'test/integration/net-',
