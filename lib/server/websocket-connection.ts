@@ -69,7 +69,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     return this.#deflater?.extensions ?? '';
   }
 
-  get trustedProxies(): TrustedProxies {
+  get trustedProxies(): TrustedProxies | undefined {
     return this.#context.trustedProxies;
   }
 

@@ -64,7 +64,7 @@ export interface ContextOptions {
   readonly loop: Loop;
   readonly nativeFrames?: NativeFrames | undefined;
   readonly admission: Admission;
-  readonly trustedProxies: TrustedProxies;
+  readonly trustedProxies?: TrustedProxies | undefined;
   /** What all sockets together may owe; 0: no bound but their own. */
   readonly queueBytesTotal?: number | undefined;
   /** Gets what handlers throw; what it throws itself is raised as uncaught. */
@@ -79,7 +79,7 @@ export class WebSocketContext {
   readonly runs: RunQueue;
   readonly topics: Topics;
   readonly admission: Admission;
-  readonly trustedProxies: TrustedProxies;
+  readonly trustedProxies: TrustedProxies | undefined;
   readonly budget: QueueBudget;
   readonly counters = new SocketCounters();
   readonly publishGroups = new PublishGroups();
