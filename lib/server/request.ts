@@ -164,6 +164,11 @@ export class HttpRequest implements ServerRequest {
     this.#query = undefined;
   }
 
+  /** What it came on; for those who number connections, not for handlers. */
+  static connectionOf(request: ServerRequest): Connection | undefined {
+    return request instanceof HttpRequest ? request.#connection : undefined;
+  }
+
   #fields(): readonly string[] {
     if (this.#head !== undefined) return this.#head.fields;
     return this.#packed === undefined ? [] : unpackRequest(this.#packed).fields;

@@ -37,12 +37,18 @@ function section(text: string, title: string): string {
 }
 
 describe('samples', () => {
-  const blocks = ['library.md', 'client.md', 'ws.md', 'processes.md', 'workerman.md'].flatMap(
-    (name) =>
-      blocksOf(read(name), ['js', 'ts']).map((block) => ({
-        ...block,
-        title: `${name}:${block.line}`,
-      })),
+  const blocks = [
+    'library.md',
+    'client.md',
+    'ws.md',
+    'swoole.md',
+    'processes.md',
+    'workerman.md',
+  ].flatMap((name) =>
+    blocksOf(read(name), ['js', 'ts']).map((block) => ({
+      ...block,
+      title: `${name}:${block.line}`,
+    })),
   );
 
   test('there are some', () => {

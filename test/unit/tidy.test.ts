@@ -184,7 +184,7 @@ describe('leftovers', () => {
   test('every source file is used', () => {
     const used = new Set([...sources, ...tests].flatMap(importsOf).map((entry) => entry.target));
     const entries =
-      /^lib\/(index|client\/index|compat\/(ws|workerman)\/index|process\/index|cli\/main)\.ts$|vite\.config|-(worker|thread)\.ts$|main\.tsx$/;
+      /^lib\/(index|client\/index|compat\/(ws|workerman|swoole)\/index|process\/index|cli\/main)\.ts$|vite\.config|-(worker|thread)\.ts$|main\.tsx$/;
     const dead = sources.filter((file) => !used.has(file) && !entries.test(file));
     expect(dead).toEqual([]);
   });

@@ -1,0 +1,195 @@
+// Parts of sluice/swoole without a socket: frames as bytes, numbers of connections, settings, timers.
+
+import { describe, expect, test } from 'vitest';
+import {
+  CLIENT_PAGE_MAX,
+  FDS_PER_WORKER,
+  TIMER_MS_MAX,
+  WORKERS_MAX,
+} from '../../../lib/compat/swoole/bounds.ts';
+import { ClientTable } from '../../../lib/compat/swoole/clients.ts';
+import * as swoole from '../../../lib/compat/swoole/index.ts';
+import type { Port } from '../../../lib/compat/swoole/port.ts';
+import { REFUSED, TAKEN, WITHOUT_EFFECT } from '../../../lib/compat/swoole/settings.ts';
+import type { Connection } from '../../../lib/net/types.ts';
+
+const { CloseFrame, Frame, Server, Timer } = swoole;
+
+describe('frames', () => {
+  test.each([
+    ['text', 'héllo', 1, 1, '810668c3a96c6c6f'],
+    ['bytes', Buffer.from([1, 2]), 2, 1, '82020102'],
+    ['a first fragment', 'a', 1, 0, '010161'],
+    ['a ping', '', 9, 1, '8900'],
+    ['compressed', 'a', 1, 1 | 4, 'c10161'],
+  ])('pack and unpack: %s', (_title, data, opcode, flags, hex) => {
+    const bytes = Server.pack(data, opcode, flags);
+    expect(bytes.toString('hex')).toBe(hex);
+    const frame = Server.unpack(bytes);
+    if (frame === false) throw new Error('no frame');
+    expect(frame).toMatchObject({ opcode, finish: (flags & 1) === 1 });
+    expect(Buffer.from(frame.data)).toEqual(Buffer.from(data));
+  });
+
+  test.each([0, 125, 126, 65_535, 65_536])(
+    'unpack: a payload of %i bytes, masked or not',
+    (length) => {
+      const payload = Buffer.alloc(length, 7);
+      for (const flags of [1, 1 | swoole.SWOOLE_WEBSOCKET_FLAG_MASK]) {
+        const bytes = Frame.pack(payload, 2, flags);
+        const frame = Frame.unpack(bytes);
+        if (frame === false) throw new Error('no frame');
+        expect(frame).toMatchObject({ opcode: 2, flags });
+        expect(payload.equals(Buffer.from(frame.data))).toBe(true);
+        expect(Frame.unpack(bytes.subarray(0, -1))).toBe(false);
+        const fromText = Frame.unpack(bytes.toString('latin1'));
+        expect(fromText !== false && payload.equals(Buffer.from(fromText.data))).toBe(true);
+      }
+    },
+  );
+
+  test('a close frame has its code and reason; toString() gives the bytes', () => {
+    const close = new CloseFrame();
+    close.code = 4000;
+    close.reason = 'bye';
+    expect(close.toString()).toBe('\x88\x05\x0f\xa0bye');
+    expect(Frame.unpack(Frame.pack(close))).toMatchObject({ code: 4000, reason: 'bye', opcode: 8 });
+    expect(Frame.unpack(Buffer.of(0x88, 0))).toMatchObject({ code: 1005, reason: '' });
+  });
+
+  test('finish decides about the FIN of a frame once it is set', () => {
+    const frame = new Frame();
+    frame.data = 'x';
+    expect(Frame.pack(frame)[0]).toBe(0x81);
+    frame.finish = false;
+    expect(Frame.pack(frame)[0]).toBe(0x01);
+    expect(() => Frame.pack('x', 16)).toThrow(RangeError);
+  });
+});
+
+describe('numbers of connections', () => {
+  const PORT = {} as Port;
+  const connection = (): Connection => ({}) as Connection;
+
+  test('are never given twice, and a page is in order', () => {
+    const table = new ClientTable();
+    const first = table.add(connection(), PORT);
+    expect(first.fd).toBe(1);
+    table.remove(first);
+    const others = Array.from({ length: 200 }, () => table.add(connection(), PORT));
+    expect(table.get(1)).toBeUndefined();
+    for (const [i, client] of others.entries()) if (i % 2 === 0) table.remove(client);
+    const seen: number[] = [];
+    for (let page = table.page(0, CLIENT_PAGE_MAX); page.length > 0; ) {
+      seen.push(...page);
+      page = table.page(page.at(-1) ?? 0, 7);
+    }
+    expect(seen).toEqual(others.filter((_client, i) => i % 2 === 1).map(({ fd }) => fd));
+    expect([...table.fds()]).toEqual(seen);
+    for (const client of others) table.remove(client);
+    expect(table.page(0, 10)).toEqual([]);
+  });
+
+  test('of different workers never meet, and all are safe integers', () => {
+    const fds = [0, 1, WORKERS_MAX - 1].map((worker) => {
+      return new ClientTable(worker).add(connection(), PORT).fd;
+    });
+    expect(fds).toEqual([1, FDS_PER_WORKER + 1, (WORKERS_MAX - 1) * FDS_PER_WORKER + 1]);
+    expect(WORKERS_MAX * FDS_PER_WORKER - 1).toBeLessThanOrEqual(Number.MAX_SAFE_INTEGER);
+  });
+});
+
+describe('settings', () => {
+  const server = (): InstanceType<typeof Server> => new Server('127.0.0.1', 0);
+
+  test('an unknown one is told by its name', () => {
+    expect(() => server().set({ wroker_num: 1 })).toThrow(/wroker_num/);
+    expect(() => server().set({ package_max_length: '2M' as never })).toThrow(/package_max_length/);
+    expect(() => server().set({ heartbeat_idle_time: -1 })).toThrow(/heartbeat_idle_time/);
+  });
+
+  test('more workers than one are refused, not ignored', () => {
+    expect(() => server().set({ worker_num: 2 })).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+    );
+    expect(server().set({ worker_num: 1 })).toBe(true);
+  });
+
+  test.each(REFUSED)('%s is refused unless it is off', (name) => {
+    expect(() => server().set({ [name]: 1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+    );
+    expect(server().set({ [name]: false })).toBe(true);
+  });
+
+  test('those without effect warn once', async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error): unknown => warnings.push(warning.message);
+    process.on('warning', note);
+    const one = server();
+    one.set({ reactor_num: 2, dispatch_mode: 2 });
+    one.set({ reactor_num: 4 });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    expect(warnings.filter((text) => text.includes('reactor_num'))).toHaveLength(1);
+  });
+
+  test('no name is on two lists', () => {
+    const names = [...Object.keys(TAKEN), ...WITHOUT_EFFECT, ...REFUSED];
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe('events', () => {
+  test('an unknown one is told by its name; those of other processes are refused', () => {
+    const server = new Server();
+    expect(() => server.on('massage', () => undefined)).toThrow(/massage/);
+    for (const name of ['task', 'finish', 'pipeMessage', 'packet', 'workerError', 'beforeReload']) {
+      expect(() => server.on(name, () => undefined)).toThrow(
+        expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+      );
+    }
+    const callback = (): undefined => undefined;
+    server.on('MESSAGE', callback);
+    expect(server.getCallback('Message')).toBe(callback);
+    expect(server.getCallback('open')).toBeNull();
+  });
+
+  test('start() needs a callback for what comes in; UDP is refused', () => {
+    expect(() => new Server().start()).toThrow(expect.objectContaining({ code: 'ERR_STATE' }));
+    expect(() => new Server('127.0.0.1', 0, 1, swoole.SWOOLE_SOCK_UDP)).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+    );
+  });
+});
+
+describe('Timer', () => {
+  test('after() calls once, tick() until it is cleared', async () => {
+    const calls: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      const once = Timer.after(1, (word: string) => calls.push(word), 'once');
+      expect(Timer.exists(once)).toBe(true);
+      Timer.tick(2, (id) => {
+        calls.push(Timer.info(id)?.exec_count);
+        if (calls.filter((call) => typeof call === 'number').length < 3) return;
+        expect(Timer.clear(id)).toBe(true);
+        expect(Timer.clear(id)).toBe(false);
+        resolve();
+      });
+    });
+    expect(calls.filter((call) => call === 'once')).toEqual(['once']);
+    expect(calls.filter((call) => typeof call === 'number')).toEqual([1, 2, 3]);
+    expect(Timer.stats().num).toBe(0);
+  });
+
+  test.each([0, -1, 1.5, TIMER_MS_MAX + 1])('%d ms are out of range', (ms) => {
+    expect(() => Timer.after(ms, () => undefined)).toThrow(/timer/);
+  });
+
+  test('clearAll() ends all', () => {
+    const ids = [Timer.after(TIMER_MS_MAX, () => undefined), Timer.tick(1000, () => undefined)];
+    expect([...Timer.list()]).toEqual(ids);
+    expect(Timer.clearAll()).toBe(true);
+    expect([...Timer.list()]).toEqual([]);
+  });
+});
