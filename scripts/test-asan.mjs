@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Builds both addons with AddressSanitizer and UndefinedBehaviorSanitizer beside the normal build,
-// proves with nm that the instrumentation is in, and runs the tests of lib/net and of the codecs on them. To be run
+// proves with nm that the instrumentation is in, and runs the tests of lib/net, the codecs and the parsers on them. To be run
 // inside an npm script: node-gyp finds Node's headers through npm's configuration.
 //   npm run test:asan [-- vitest filters]
 
@@ -23,6 +23,8 @@ const TESTS = [
   'test/integration/net-',
   'test/integration/codec-',
   'test/fuzz/deflate',
+  'test/fuzz/http',
+  'test/fuzz/websocket',
 ];
 const PROJECTS = ['--project', 'integration', '--project', 'fuzz'];
 /** Of each fuzz test, unless more are asked for. */

@@ -3,7 +3,6 @@
 // must stand in STRICTER. Kept inputs (test/fuzz/corpus/http) and the refusal tables go first; the seeds of
 // failing cases are added to the corpus. SLUICE_FUZZ_SEED repeats a run, SLUICE_FUZZ_CASES sets its length.
 
-import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { HTTP_LIMITS, type HttpApplication } from '../../lib/server/http-application.ts';
 import { HttpConnection } from '../../lib/server/http-connection.ts';
@@ -13,6 +12,7 @@ import { MemoryLoop } from '../support/memory-transport.ts';
 import * as refused from '../support/refused-requests.ts';
 import { type Parsed, parseRequests } from '../unit/http/parse-requests.ts';
 import { fuzzCases } from './cases.ts';
+import { keepIfItFails, readCorpus } from './corpus.ts';
 import { makeInput } from './http-inputs.ts';
 import { isKnownOracle, Oracle, type OracleMessage, type Verdict } from './http-oracle.ts';
 
@@ -20,13 +20,6 @@ const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Date.now() % 1_000_000_00
 const CASES = fuzzCases('http');
 /** Every so many cases also run through a whole HttpConnection. */
 const CONNECTION_EVERY = 32;
-/** Inputs that were interesting once, as latin1 text, and seeds that failed once. */
-const CORPUS_FILE = new URL('corpus/http/kept.json', import.meta.url);
-
-interface Corpus {
-  readonly inputs: readonly string[];
-  readonly seeds: readonly number[];
-}
 
 interface Seen {
   accepted: number;
@@ -67,7 +60,7 @@ const ACCEPTED_BEYOND: Readonly<Record<string, RegExp>> = {
 const oracle = new Oracle();
 
 test('agrees with llhttp on every kept input and every form of the refusal tables', () => {
-  const { inputs, seeds } = readCorpus();
+  const { inputs, seeds } = readCorpus('http');
   const seen: Seen = { accepted: 0, refused: 0, stricter: new Map() };
   const forms = [
     ...refused.REFUSED_HEADS,
@@ -90,28 +83,13 @@ test(`parses ${CASES} requests as llhttp does, seed ${SEED}`, () => {
   console.log(`http fuzz: seed ${SEED}, ${CASES} cases, llhttp ${process.versions['llhttp']}`);
   const seen: Seen = { accepted: 0, refused: 0, stricter: new Map() };
   for (let i = 0; i < CASES; i++) {
-    try {
-      runSeed(SEED + i, i % CONNECTION_EVERY === 0, seen);
-    } catch (error) {
-      keepSeed(SEED + i);
-      throw error;
-    }
+    keepIfItFails('http', SEED + i, () => runSeed(SEED + i, i % CONNECTION_EVERY === 0, seen));
   }
   console.log('http fuzz:', seen);
   // A fuzz that refuses or accepts nearly everything looks at nothing.
   expect(seen.accepted).toBeGreaterThan(CASES / 10);
   expect(seen.refused).toBeGreaterThan(CASES / 10);
 });
-
-function readCorpus(): Corpus {
-  return JSON.parse(readFileSync(CORPUS_FILE, 'utf8')) as Corpus;
-}
-
-function keepSeed(seed: number): void {
-  const { inputs, seeds } = readCorpus();
-  if (seeds.includes(seed)) return;
-  writeFileSync(CORPUS_FILE, `${JSON.stringify({ inputs, seeds: [...seeds, seed] }, null, 2)}\n`);
-}
 
 function runSeed(seed: number, throughConnection: boolean, seen: Seen): void {
   const random = seededRandom(seed);

@@ -1,5 +1,6 @@
 // Random frames, right and wrong, cut at random places: the parser must say exactly what a decoder by
 // the book says of the whole input, and a session must survive whatever it is fed.
+// Kept inputs (test/fuzz/corpus/websocket, in hex) go first, cut at every byte; seeds that fail are added.
 // SLUICE_FUZZ_SEED and SLUICE_FUZZ_CASES repeat or lengthen a run.
 
 import { expect, test } from 'vitest';
@@ -12,6 +13,7 @@ import { decodeByTheBook } from '../support/reference-decoder.ts';
 import { SessionRig } from '../support/session-rig.ts';
 import { clientFrame, type FrameShape } from '../support/websocket-frames.ts';
 import { fuzzCases } from './cases.ts';
+import { keepIfItFails, readCorpus } from './corpus.ts';
 
 const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const CASES = fuzzCases('websocket');
@@ -118,20 +120,42 @@ function drawInput(random: Random): Buffer {
   return random() < 0.2 ? input.subarray(0, Math.floor(random() * input.length)) : input;
 }
 
-test(`the parser agrees with the book (seed ${SEED}, ${CASES} cases)`, () => {
-  for (let i = 0; i < CASES; i++) {
-    const random = seededRandom(SEED + i);
-    const input = drawInput(random);
-    const pieces = random() < 0.3 ? [input] : cutRandomly(input, random);
-    const expected = decodeByTheBook(input, MESSAGE_BYTES_MAX);
-    const { events } = parsePieces(pieces, MESSAGE_BYTES_MAX);
-    if (events.length === expected.length && events.every((event, k) => event === expected[k]))
-      continue;
-    const cuts = pieces.map((piece) => piece.length).join(',');
-    expect(events, `seed ${SEED + i}, input ${input.toString('hex')}, cuts ${cuts}`).toEqual(
-      expected,
-    );
+/** In these pieces, against the whole by the book. */
+function compare(input: Buffer, pieces: readonly Buffer[], name: string): void {
+  const expected = decodeByTheBook(input, MESSAGE_BYTES_MAX);
+  const { events } = parsePieces(pieces, MESSAGE_BYTES_MAX);
+  if (events.length === expected.length && events.every((event, k) => event === expected[k]))
+    return;
+  const cuts = pieces.map((piece) => piece.length).join(',');
+  expect(events, `${name}, input ${input.toString('hex')}, cuts ${cuts}`).toEqual(expected);
+}
+
+function runSeed(seed: number): void {
+  const random = seededRandom(seed);
+  const input = drawInput(random);
+  const pieces = random() < 0.3 ? [input] : cutRandomly(input, random);
+  compare(input, pieces, `seed ${seed}`);
+}
+
+test('the parser agrees with the book on every kept input, wherever it is cut', () => {
+  const { inputs, seeds } = readCorpus('websocket');
+  expect(inputs.length).toBeGreaterThan(30);
+  for (const hex of inputs) {
+    const input = Buffer.from(hex, 'hex');
+    const bytes = [...input].map((byte) => Buffer.of(byte));
+    compare(Buffer.from(input), bytes, 'byte by byte');
+    for (let cut = 0; cut < input.length; cut++) {
+      const pieces = [input.subarray(0, cut), input.subarray(cut)].map((piece) =>
+        Buffer.from(piece),
+      );
+      compare(Buffer.from(input), pieces, 'kept');
+    }
   }
+  for (const seed of seeds) runSeed(seed);
+});
+
+test(`the parser agrees with the book (seed ${SEED}, ${CASES} cases)`, () => {
+  for (let i = 0; i < CASES; i++) keepIfItFails('websocket', SEED + i, () => runSeed(SEED + i));
 });
 
 /** Puts the pieces of streamed messages together, as the messages that they are. */
