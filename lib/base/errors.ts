@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   ERR_UNSUPPORTED: 'The call belongs to an interface that is served in part only.',
   ERR_RUNNING: 'Another process holds the pid file.',
   ERR_CRASH_LOOP: 'The workers die again and again; the message says how the last one did.',
+  ERR_REMOTE: 'The handler of a request in another worker failed.',
   ERR_TIMEOUT: 'A wait reached its bound.',
 } as const;
 

@@ -19,6 +19,7 @@ export interface ControlHandler {
   find(serial: number, pid: number): WorkerProcess | undefined;
   joined(worker: WorkerProcess): void;
   stateChanged(worker: WorkerProcess, state: WorkerWords['state']['state']): void;
+  joinedBus(worker: WorkerProcess): void;
   asked(action: WorkerWords['ask']['action']): void;
 }
 
@@ -73,6 +74,7 @@ export class ControlServer {
     if (worker === undefined || worker.hasEnded) return undefined;
     worker.line?.close();
     worker.line = line;
+    worker.hasBus = hello.hasBus;
     line.say('welcome', { beatMs: this.#beatMs });
     this.#handler.joined(worker);
     return worker;
@@ -81,6 +83,7 @@ export class ControlServer {
   #heard(worker: WorkerProcess, said: Heard): void {
     worker.heardAt = performance.now();
     if (said.name === 'beat') worker.beat = said.body;
+    else if (said.name === 'bus') this.#handler.joinedBus(worker);
     else if (said.name === 'ask') this.#handler.asked(said.body.action);
     else if (said.body.state !== worker.state) {
       this.#handler.stateChanged(worker, said.body.state);

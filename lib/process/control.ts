@@ -7,9 +7,16 @@ import { encodeRecord, RecordReader } from './record.ts';
 
 /** What a worker says. `hello` comes first and again after each new connection. */
 export interface WorkerWords {
-  readonly hello: { readonly serial: number; readonly pid: number; readonly state: WorkerState };
+  readonly hello: {
+    readonly serial: number;
+    readonly pid: number;
+    readonly state: WorkerState;
+    readonly hasBus: boolean;
+  };
   readonly state: { readonly state: WorkerState };
   readonly beat: WorkerBeat;
+  /** Its socket on the bus is there. */
+  readonly bus: Readonly<Record<string, never>>;
   readonly ask: { readonly action: 'reload' | 'stop' | 'stop-gracefully' };
 }
 
@@ -21,7 +28,7 @@ export interface SupervisorWords {
   /** Serve the socket of another place, too, until told otherwise. */
   readonly adopt: { readonly address: number; readonly slot: number };
   readonly release: { readonly address: number; readonly slot: number };
-  /** Who lives. */
+  /** Who is on the bus. */
   readonly peers: { readonly serials: readonly number[] };
 }
 
@@ -34,7 +41,7 @@ export interface WorkerBeat {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-const WORKER_KINDS = { hello: 1, state: 2, beat: 3, ask: 4 } as const;
+const WORKER_KINDS = { hello: 1, state: 2, beat: 3, ask: 4, bus: 5 } as const;
 const SUPERVISOR_KINDS = { welcome: 16, leave: 17, adopt: 18, release: 19, peers: 20 } as const;
 const KINDS: Readonly<Record<string, number>> = { ...WORKER_KINDS, ...SUPERVISOR_KINDS };
 const NAMES = new Map(Object.entries(KINDS).map(([name, kind]) => [kind, name]));

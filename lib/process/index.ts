@@ -1,5 +1,14 @@
 // sluice/process: many workers on one port, replaced without dropping anything. Re-exports only.
 
+export type {
+  BusData,
+  BusPeer,
+  BusStats,
+  RequestHandler,
+  SharedTopics,
+  SignalHandler,
+  WorkerBus,
+} from './bus-types.ts';
 export { supervise } from './supervisor.ts';
 export type {
   Servable,

@@ -315,6 +315,11 @@ class ProcessSupervisor implements Supervisor {
     this.#coverWhatIsLeft();
   }
 
+  joinedBus(worker: WorkerProcess): void {
+    worker.hasBus = true;
+    this.#sayPeers();
+  }
+
   asked(action: WorkerWords['ask']['action']): void {
     if (action === 'reload') this.#reloadUnasked('a worker asked');
     else void this.stop({ graceful: action === 'stop-gracefully' });
@@ -359,7 +364,7 @@ class ProcessSupervisor implements Supervisor {
   }
 
   #sayPeers(): void {
-    const workers = this.#workers().filter((worker) => worker.line !== undefined);
+    const workers = this.#workers().filter((worker) => worker.line !== undefined && worker.hasBus);
     const serials = workers.map((worker) => worker.serial);
     for (const worker of workers) worker.line?.say('peers', { serials });
   }

@@ -3,6 +3,7 @@
 
 import type { Log } from '../base/log.ts';
 import type { ServerListener, ServerListenOptions } from '../server/types.ts';
+import type { WorkerBus } from './bus-types.ts';
 
 /** Where all workers listen. One of `port` and `path`. */
 export interface SupervisedAddress {
@@ -177,4 +178,6 @@ export interface WorkerRole {
   report(extra: Readonly<Record<string, unknown>>): void;
   /** Asks the supervisor to reload or stop, as its own methods do. */
   request(action: 'reload' | 'stop' | 'stop-gracefully'): void;
+  /** The lines to the other workers. A worker is on the bus from its first use of this on. */
+  readonly bus: WorkerBus;
 }

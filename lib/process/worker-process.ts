@@ -42,6 +42,8 @@ export class WorkerProcess {
   beat: WorkerBeat = NO_BEAT;
   /** It was found hanging, and is about to be killed. */
   isHung = false;
+  /** Others may connect to it. */
+  hasBus = false;
   /** performance.now() before which its replacement is not asked for (again). */
   recycleFrom = 0;
   hasEnded = false;

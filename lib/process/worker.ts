@@ -2,6 +2,8 @@
 
 import { rmSync } from 'node:fs';
 import { SluiceError } from '../base/errors.ts';
+import { Bus } from './bus.ts';
+import type { WorkerBus } from './bus-types.ts';
 import type { Said, SupervisorWords, WorkerState, WorkerWords } from './control.ts';
 import { ControlLink } from './control-link.ts';
 import { type HandDown, takeHandDown } from './hand-down.ts';
@@ -39,6 +41,7 @@ class Worker implements WorkerRole {
   readonly #tasks: (() => void | Promise<void>)[] = [];
   #state: WorkerState = 'starting';
   #extra: Readonly<Record<string, unknown>> = {};
+  #bus: Bus | undefined;
   #beats: NodeJS.Timeout | undefined;
 
   constructor(handDown: HandDown) {
@@ -48,7 +51,12 @@ class Worker implements WorkerRole {
     this.#folder = handDown.folder;
     this.#sockets = new ServedSockets(handDown.addresses, handDown.slot);
     this.#link = new ControlLink(handDown.folder, {
-      hello: () => ({ serial: this.serial, pid: process.pid, state: this.#state }),
+      hello: () => ({
+        serial: this.serial,
+        pid: process.pid,
+        state: this.#state,
+        hasBus: this.#bus !== undefined,
+      }),
       heard: (said) => this.#heard(said),
       abandoned: () => this.#abandoned(),
     });
@@ -58,6 +66,15 @@ class Worker implements WorkerRole {
 
   get isDraining(): boolean {
     return this.#state === 'draining';
+  }
+
+  get bus(): WorkerBus {
+    if (this.#bus === undefined) {
+      this.#bus = new Bus({ serial: this.serial, slot: this.slot }, this.#folder);
+      // Before the line stands, the hello will say it.
+      this.#link.say('bus', {});
+    }
+    return this.#bus;
   }
 
   async serve(server: Servable, options: ServeOptions = {}): Promise<void> {
@@ -105,6 +122,7 @@ class Worker implements WorkerRole {
         this.#sockets.release(said.body.address, said.body.slot);
         return;
       case 'peers':
+        this.#bus?.setPeers(said.body.serials);
         return;
     }
   }

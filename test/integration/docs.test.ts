@@ -372,6 +372,23 @@ describe('processes.md', () => {
   });
 });
 
+describe('processes.md, the bus', () => {
+  test('bus: workers ask one another, and a room is one room', async () => {
+    const code = sampleOf('processes.md', 'bus').replace('port: 9502', 'port: 0');
+    const sample = new Sample('bus', code);
+    const [, port] = await sample.says(/listening on (\d+)/);
+    expect(await textOf(`http://127.0.0.1:${port}/others`)).toMatch(/^worker [01]$/);
+    const peers = [];
+    for (let i = 0; i < 8; i++) peers.push(await open(`ws://127.0.0.1:${port}/room`));
+    peers[0]?.socket.send('to all');
+    for (const peer of peers) expect(await peer.says(1)).toEqual(['to all']);
+    const sum = await textOf(`http://127.0.0.1:${port}/say`, { method: 'POST', body: 'sum' });
+    expect(JSON.parse(sum)).toEqual({ subscribers: 8, dropped: 0, workers: 2 });
+    for (const peer of peers) expect(await peer.says(2)).toEqual(['to all', 'sum']);
+    for (const { socket } of peers) socket.terminate();
+  });
+});
+
 describe('client.md', () => {
   let dev: DevProcess;
   let phone = '';
