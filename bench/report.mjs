@@ -24,8 +24,9 @@ export function printRow(row) {
   );
 }
 
-function ratioTable({ title, unit, rows }) {
+function ratioTable({ title, unit, rows, note }) {
   const lines = [
+    ...(note === undefined ? [] : [note, '']),
     `| load | Sluice, ${unit} per CPU-second | against | its ${unit} per CPU-second | ratio | 95 % interval | target |`,
     '|---|---:|---|---:|---:|---|---|',
   ];

@@ -3,6 +3,7 @@
 
 import { rowsFor } from './rows.mjs';
 
+/** The target against every peer: first. */
 const first = () => 1;
 
 /** The target against the floor; against every peer it is 1. */
@@ -61,16 +62,26 @@ const HTTP = [
 export const TABLES = {
   echo: { title: 'Echo', unit: 'messages', shapes: ECHO },
   tls: { title: 'Echo over TLS 1.3', unit: 'messages', shapes: TLS },
-  deflate: { title: 'Echo with permessage-deflate, no context takeover', unit: 'messages', shapes: DEFLATE },
+  deflate: {
+    title: 'Echo with permessage-deflate, no context takeover',
+    unit: 'messages',
+    shapes: DEFLATE,
+    note: 'Every message is compressed, each server at its own default level. Deno does not take compression as a server.',
+  },
   fanout: { title: 'Fan-out of 32 B', unit: 'deliveries', shapes: FANOUT },
   handshakes: { title: 'Connect, upgrade, close', unit: 'handshakes', shapes: HANDSHAKES },
-  http: { title: 'HTTP', unit: 'requests', shapes: HTTP },
+  http: {
+    title: 'HTTP',
+    unit: 'requests',
+    shapes: HTTP,
+    note: 'One request in flight per connection. The POST is parsed as JSON and answered with JSON by every JavaScript server.',
+  },
 };
 
 /** Measures one table. @param all what contenders() gave, with the floor for the echo */
 export async function measureTable(name, all, options) {
-  const { title, unit, shapes } = TABLES[name];
+  const { title, unit, shapes, note } = TABLES[name];
   const rows = [];
   for (const shape of shapes) rows.push(...(await rowsFor(shape, all, options)));
-  return { name, title, unit, rows };
+  return { name, title, unit, note, rows };
 }
