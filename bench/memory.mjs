@@ -55,7 +55,7 @@ const SHAPES = [
   { what: 'permessage-deflate', needs: { deflate: true }, can: 'deflate' },
 ];
 
-export async function memoryTable(all, { starts = 3, restMs = 10_000 } = {}) {
+export async function memoryTable(all, { starts = 2, restMs = 10_000 } = {}) {
   const rows = [];
   for (const shape of SHAPES) {
     for (const [name, contender] of all) {

@@ -1,9 +1,9 @@
 // `npm run bench`: builds the load clients, measures every table, and writes docs/benchmarks.md.
 //   node scripts/bench.mjs [--quick] [--only=echo,tls,deflate,fanout,handshakes,http,latency,memory,relay]
-//                          [--peer NAME=PLACE]...
+//                          [--servers=sluice,ws,…] [--peer NAME=PLACE]...
 // --peer uws=DIR takes uWebSockets.js from a folder; any other NAME=PROGRAM is a server that takes
 // --deflate, --fanout, --cert=FILE, --key=FILE and prints {"port":N}. --quick measures a little of
-// everything and never writes the document; with --only, the other tables of the document stay.
+// everything and never writes the document; what --only and --servers leave out stays as it was.
 
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -63,6 +63,18 @@ const options = quick
 build();
 buildPrograms();
 const all = contenders(values('peer').map((text) => text.split('=', 2)));
+const servers = values('servers')[0]?.split(',');
+const nameOf = (row) => row.name ?? row.rival;
+if (servers !== undefined) {
+  for (const name of all.keys()) if (name !== 'sluice' && !servers.includes(name)) all.delete(name);
+}
+
+/** Rows of the last run whose servers did not take part in this one. */
+function withKept(table, before) {
+  const kept =
+    servers === undefined ? [] : (before?.rows ?? []).filter((row) => !all.has(nameOf(row)));
+  return { ...table, rows: [...table.rows, ...kept] };
+}
 const measured = [];
 for (const name of Object.keys(TABLES)) {
   if (wants(name)) measured.push(await measureTable(name, all, options));
@@ -75,7 +87,13 @@ if (!quick) {
   const before = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : [];
   const fresh = new Set(measured.map((table) => table.name));
   const order = [...Object.keys(TABLES), 'latency', 'memory', 'relay', 'relay-fanout'];
-  const tables = [...before.filter((table) => !fresh.has(table.name)), ...measured].sort(
+  const renewed = measured.map((table) =>
+    withKept(
+      table,
+      before.find((old) => old.name === table.name),
+    ),
+  );
+  const tables = [...before.filter((table) => !fresh.has(table.name)), ...renewed].sort(
     (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
   );
   writeFileSync(memory, `${JSON.stringify(tables, null, 1)}\n`);

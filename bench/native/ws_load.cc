@@ -8,6 +8,8 @@
 //   open N          hold: N connections in all; {"open"}
 // Answers are read frame by frame, since servers compress and batch differently.
 
+#include <poll.h>
+
 #include <algorithm>
 #include <iostream>
 #include <sstream>
@@ -51,12 +53,22 @@ void Send(Load& load, size_t index, int count) {
   Watch(load, index);
 }
 
+/** Says one message and waits for its answer, so that the connection has sent and received. */
+void SayOnce(Load& load, size_t index) {
+  Send(load, index, 1);
+  pollfd waiting{load.clients[index].fd, POLLIN, 0};
+  while (bench::Pull(load.clients[index]) == 0) {
+    if (poll(&waiting, 1, 10'000) == 0) bench::Fail("no answer in time");
+  }
+}
+
 void Open(Load& load, size_t total) {
   while (load.clients.size() < total) {
     load.clients.emplace_back();
-    Client& client = load.clients.back();
-    bench::OpenWebSocket(load.options, load.tls, load.clients.size(), &client);
-    Watch(load, load.clients.size() - 1);
+    const size_t index = load.clients.size() - 1;
+    bench::OpenWebSocket(load.options, load.tls, index, &load.clients[index]);
+    Watch(load, index);
+    if (load.options.mode == "hold") SayOnce(load, index);
   }
 }
 

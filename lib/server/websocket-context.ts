@@ -19,7 +19,7 @@ import type { ServerSocket } from './types.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
 /** Runs that wait for their next connection; one batch of the loop brings up to 64 of them. */
-const SPARE_RUNS_MAX = 256;
+export const SPARE_RUNS_MAX = 256;
 
 /** Connections whose small texts wait as a run; they are written once before the tick's flush. */
 export class RunQueue implements TickTask {
