@@ -14,16 +14,19 @@ function rssBytes(pid) {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
+async function collect(server) {
+  for (let i = 0; server.collects && i < 2; i++) {
+    process.kill(server.pid, 'SIGUSR2');
+    await server.process.nextWith('collected');
+  }
+}
+
 /** RSS after a collection, if the server can collect, and a rest for the allocator. */
 async function settled(server, restMs) {
-  if (server.collects) {
-    for (let i = 0; i < 2; i++) {
-      process.kill(server.pid, 'SIGUSR2');
-      await server.process.nextWith('collected');
-    }
-  }
+  await collect(server);
   // Allocators give memory back after a while: this rest is part of the definition.
   await rest(restMs);
+  await collect(server);
   return rssBytes(server.pid);
 }
 
@@ -55,7 +58,7 @@ const SHAPES = [
   { what: 'permessage-deflate', needs: { deflate: true }, can: 'deflate' },
 ];
 
-export async function memoryTable(all, { starts = 2, restMs = 10_000 } = {}) {
+export async function memoryTable(all, { starts = 3, restMs = 10_000 } = {}) {
   const rows = [];
   for (const shape of SHAPES) {
     for (const [name, contender] of all) {
