@@ -58,7 +58,7 @@ const only = values('only')[0]?.split(',');
 const wants = (name) => only === undefined || only.includes(name);
 const options = quick
   ? { starts: 1, pairs: 4, sliceMs: 300 }
-  : { starts: 5, pairs: 20, sliceMs: 500 };
+  : { starts: 5, pairs: 15, sliceMs: 250 };
 
 build();
 buildPrograms();
