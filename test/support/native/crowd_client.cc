@@ -27,6 +27,7 @@ constexpr size_t kPayloadBytes = 32;
 constexpr int kMutedReceiveBytes = 4096;
 constexpr size_t kHandshakesAtOnce = 256;
 constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kNsPerS = 1'000'000'000;
 
 std::string Handshake(const std::string& path) {
   return "GET " + path +
@@ -142,11 +143,13 @@ void SendEcho(Crowd& crowd, size_t index, uint64_t due_ns) {
   if (n != static_cast<ssize_t>(frame.size())) bench::Die("send of an echo");
 }
 
-/** Takes what has come. echoed(index, due) per echo. */
+/** Takes what has come, waiting up to timeout_ns for it. echoed(index, due) per echo. */
 template <typename Echoed>
-void Poll(Crowd& crowd, int timeout_ms, Echoed echoed) {
+void Poll(Crowd& crowd, uint64_t timeout_ns, Echoed echoed) {
   epoll_event events[512];
-  const int count = epoll_wait(crowd.poller, events, 512, timeout_ms);
+  const timespec timeout{static_cast<time_t>(timeout_ns / kNsPerS),
+                         static_cast<long>(timeout_ns % kNsPerS)};
+  const int count = epoll_pwait2(crowd.poller, events, 512, &timeout, nullptr);
   for (int i = 0; i < count; i++) {
     const size_t index = events[i].data.u64;
     Reader& reader = crowd.readers[index];
@@ -173,7 +176,7 @@ void Capacity(Crowd& crowd, uint64_t ms, size_t flight) {
   size_t open = flight;
   for (size_t i = 0; i < flight; i++) SendEcho(crowd, i * stride, 0);
   while (open > 0) {
-    Poll(crowd, 1000, [&](size_t index, uint64_t) {
+    Poll(crowd, kNsPerS, [&](size_t index, uint64_t) {
       echoes++;
       if (NowNs() < end) {
         SendEcho(crowd, index, 0);
@@ -205,8 +208,9 @@ void Paced(Crowd& crowd, uint64_t rate, uint64_t ms) {
       last = now;
     }
     if (sent == total && now - last > kPatienceNs) break;
-    const bool soon = sent < total && next - now < kNsPerMs;
-    Poll(crowd, soon ? 0 : 1, [&](size_t, uint64_t due) { delays.push_back(NowNs() - due); });
+    const uint64_t idle = sent == total ? kNsPerMs : next > now ? next - now : 0;
+    Poll(crowd, std::min(idle, kNsPerMs),
+         [&](size_t, uint64_t due) { delays.push_back(NowNs() - due); });
   }
   std::sort(delays.begin(), delays.end());
   const auto at = [&](double part) {
