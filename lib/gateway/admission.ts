@@ -3,7 +3,7 @@
 // address are the library's, and judged before.
 
 import { SUBPROTOCOL } from '../client/protocol.ts';
-import { OriginList } from '../server/origin-list.ts';
+import { OriginList } from '../server/admission/origin-list.ts';
 import type { ServerRequest } from '../server/types.ts';
 import { isLoopbackHost } from './config-schema.ts';
 import type { AgentIdentity, TokenVerifier } from './tokens.ts';

@@ -3,7 +3,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../server/media-types.ts';
+import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../server/static/media-types.ts';
 import type { Server, ServerRequest, ServerResponse } from '../server/types.ts';
 import { sendProblem } from './problem.ts';
 

@@ -2,8 +2,8 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { ListenOptions } from '../net/types.ts';
-import { HTTP_LIMITS, type HttpLimits } from './http-application.ts';
-import type { TrustedProxies } from './http-client-address.ts';
+import type { TrustedProxies } from './admission/http-client-address.ts';
+import { HTTP_LIMITS, type HttpLimits } from './http/http-application.ts';
 import type { ServerListenOptions, ServerOptions, WebSocketRoute } from './types.ts';
 
 const PORT_MAX = 65_535;

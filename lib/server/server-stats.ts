@@ -2,9 +2,9 @@
 
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Loop } from '../net/types.ts';
-import type { HttpCounters } from './http-counters.ts';
+import type { HttpCounters } from './http/http-counters.ts';
 import type { ServerStats } from './stats-types.ts';
-import type { WebSocketContext } from './websocket-context.ts';
+import type { WebSocketContext } from './websocket/websocket-context.ts';
 
 const RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;

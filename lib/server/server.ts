@@ -11,17 +11,17 @@ import type { TlsOptions } from '../net/tls-options.ts';
 import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { NativeFrames } from '../websocket/unmask.ts';
-import { Admission } from './admission.ts';
-import type { AdmissionOptions } from './admission-types.ts';
+import { Admission } from './admission/admission.ts';
+import type { AdmissionOptions } from './admission/admission-types.ts';
+import { forwardedGateOf } from './admission/forwarded-gate.ts';
+import { TrustedProxies } from './admission/http-client-address.ts';
 import { DrainWindow } from './drain-window.ts';
-import { forwardedGateOf } from './forwarded-gate.ts';
-import type { ForwardedGate, HttpApplication, HttpLimits } from './http-application.ts';
-import { TrustedProxies } from './http-client-address.ts';
-import { HttpConnection } from './http-connection.ts';
-import { HttpCounters } from './http-counters.ts';
-import type { UpgradeExchange } from './http-upgrade.ts';
-import { HttpRequest } from './request.ts';
-import { Router } from './router.ts';
+import type { ForwardedGate, HttpApplication, HttpLimits } from './http/http-application.ts';
+import { HttpConnection } from './http/http-connection.ts';
+import { HttpCounters } from './http/http-counters.ts';
+import type { UpgradeExchange } from './http/http-upgrade.ts';
+import { HttpRequest } from './http/request.ts';
+import { Router } from './http/router.ts';
 import {
   checkRouteOptions,
   checkServerOptions,
@@ -30,8 +30,7 @@ import {
   proxiesOf,
 } from './server-options.ts';
 import { LoopDelay, statsOf } from './server-stats.ts';
-import { Socket } from './socket.ts';
-import { StaticFiles } from './static-files.ts';
+import { StaticFiles } from './static/static-files.ts';
 import type {
   PublishOptions,
   PublishResult,
@@ -46,9 +45,14 @@ import type {
   StaticFilesOptions,
   WebSocketRoute,
 } from './types.ts';
-import { raiseUncaught, WebSocketContext } from './websocket-context.ts';
-import { WEBSOCKET_LIMITS } from './websocket-limits.ts';
-import { type ResolvedRoute, resolveRoute, upgradeToWebSocket } from './websocket-route.ts';
+import { Socket } from './websocket/socket.ts';
+import { raiseUncaught, WebSocketContext } from './websocket/websocket-context.ts';
+import { WEBSOCKET_LIMITS } from './websocket/websocket-limits.ts';
+import {
+  type ResolvedRoute,
+  resolveRoute,
+  upgradeToWebSocket,
+} from './websocket/websocket-route.ts';
 
 /** What a server stands on. */
 export interface ServerGround {

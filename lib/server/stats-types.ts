@@ -1,10 +1,10 @@
 // What a server tells about itself: counters to look at, and hooks for measurements of one's own.
 
 import type { TlsCounts } from '../net/types.ts';
-import type { AdmissionStats } from './admission-types.ts';
-import type { CloseInfo } from './flow-types.ts';
-import type { ServerRequest } from './http-types.ts';
-import type { ServerSocket } from './websocket-types.ts';
+import type { AdmissionStats } from './admission/admission-types.ts';
+import type { ServerRequest } from './http/http-types.ts';
+import type { CloseInfo } from './websocket/flow-types.ts';
+import type { ServerSocket } from './websocket/websocket-types.ts';
 
 /** What a server has done since it was made, and holds now: plain numbers, made anew by each call. */
 export interface ServerStats {

@@ -3,24 +3,24 @@
 
 import type { TlsOptions } from '../net/tls-options.ts';
 import type { ListenOptions } from '../net/types.ts';
-import type { AdmissionOptions } from './admission-types.ts';
-import type { ForwardedHeader } from './forwarded.ts';
-import type { RouteHandler, StaticFilesOptions } from './http-types.ts';
+import type { AdmissionOptions } from './admission/admission-types.ts';
+import type { ForwardedHeader } from './admission/forwarded.ts';
+import type { RouteHandler, StaticFilesOptions } from './http/http-types.ts';
 import type { ServerMetrics, ServerStats } from './stats-types.ts';
 import type {
   PublishOptions,
   PublishResult,
   ServerSocket,
   WebSocketRoute,
-} from './websocket-types.ts';
+} from './websocket/websocket-types.ts';
 
 export type { ClientCertificateInfo, TlsInfo } from '../net/tls-info.ts';
 export type { PemSource, TlsIdentity, TlsOptions, TlsVersion } from '../net/tls-options.ts';
 export type { ListenOptions, TlsCounts } from '../net/types.ts';
-export type { AdmissionOptions, AdmissionStats } from './admission-types.ts';
-export type * from './http-types.ts';
+export type { AdmissionOptions, AdmissionStats } from './admission/admission-types.ts';
+export type * from './http/http-types.ts';
 export type * from './stats-types.ts';
-export type * from './websocket-types.ts';
+export type * from './websocket/websocket-types.ts';
 
 /** One of the places where a server listens. */
 export interface ServerListener {

@@ -4,9 +4,9 @@
 // failing cases are added to the corpus. SLUICE_FUZZ_SEED repeats a run, SLUICE_FUZZ_CASES sets its length.
 
 import { expect, test } from 'vitest';
-import { HTTP_LIMITS, type HttpApplication } from '../../lib/server/http-application.ts';
-import { HttpConnection } from '../../lib/server/http-connection.ts';
-import { Router } from '../../lib/server/router.ts';
+import { HTTP_LIMITS, type HttpApplication } from '../../lib/server/http/http-application.ts';
+import { HttpConnection } from '../../lib/server/http/http-connection.ts';
+import { Router } from '../../lib/server/http/router.ts';
 import { cutRandomly, seededRandom } from '../support/chunkings.ts';
 import { MemoryLoop } from '../support/memory-transport.ts';
 import * as refused from '../support/refused-requests.ts';

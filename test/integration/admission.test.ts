@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
-import { REFUSALS_LINGERING_MAX } from '../../lib/server/admission.ts';
+import { REFUSALS_LINGERING_MAX } from '../../lib/server/admission/admission.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, ServerSocket } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';

@@ -7,7 +7,7 @@ import { get as getSecure } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ForwardedHeader } from '../../lib/server/forwarded.ts';
+import type { ForwardedHeader } from '../../lib/server/admission/forwarded.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server } from '../../lib/server/types.ts';
 import { makeCertificate } from '../support/certificates.ts';

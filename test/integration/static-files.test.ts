@@ -23,13 +23,13 @@ import {
   isOpened,
   OPEN_FILES_MAX,
   type OpenedFile,
-} from '../../lib/server/static-open-files.ts';
+} from '../../lib/server/static/static-open-files.ts';
 import {
   KEPT_BYTES_MAX,
   KEPT_FILE_BYTES_MAX,
   KEPT_NAMES_MAX,
   StaticStore,
-} from '../../lib/server/static-store.ts';
+} from '../../lib/server/static/static-store.ts';
 import type { Server, StaticFilesOptions } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';
 import { until } from '../support/websocket-client.ts';
@@ -424,7 +424,7 @@ describe('a file that is being sent', () => {
   test('to a client that leaves gives its descriptor back', async () => {
     const server = createServer({ host: '127.0.0.1' });
     servers.push(server);
-    const { StaticFiles } = await import('../../lib/server/static-files.ts');
+    const { StaticFiles } = await import('../../lib/server/static/static-files.ts');
     const files = new StaticFiles(folder, {}, { now: Date.now });
     writeFileSync(join(folder, 'left.bin'), patternOf(64 * MIB));
     server.get('/f/*', (request, response) => files.handle(request, response));

@@ -15,9 +15,9 @@ import { REPLY_CODES } from '../../lib/gateway/request-error.ts';
 import { createCounters } from '../../lib/gateway/stats.ts';
 import * as codecLimits from '../../lib/http/limits.ts';
 import { HIGH_WATER_BYTES } from '../../lib/native/layout.ts';
-import { HTTP_LIMITS } from '../../lib/server/http-application.ts';
-import { HELD_BYTES_MAX } from '../../lib/server/http-connection.ts';
-import { WEBSOCKET_LIMITS } from '../../lib/server/websocket-limits.ts';
+import { HTTP_LIMITS } from '../../lib/server/http/http-application.ts';
+import { HELD_BYTES_MAX } from '../../lib/server/http/http-connection.ts';
+import { WEBSOCKET_LIMITS } from '../../lib/server/websocket/websocket-limits.ts';
 import { DEFLATE_DEFAULTS, WINDOW_BITS_MAX } from '../../lib/websocket/deflate-options.ts';
 import { blocksOf } from '../support/document-blocks.ts';
 

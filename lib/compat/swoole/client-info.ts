@@ -1,6 +1,6 @@
 // What the server tells about its connections and itself, under Swoole's names.
 
-import type { WebSocketContext } from '../../server/websocket-context.ts';
+import type { WebSocketContext } from '../../server/websocket/websocket-context.ts';
 import type { Client } from './clients.ts';
 import { SWOOLE_SSL } from './constants.ts';
 

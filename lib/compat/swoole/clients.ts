@@ -2,7 +2,7 @@
 // life of a process: one that is kept too long names nobody, never somebody else.
 
 import type { Connection } from '../../net/types.ts';
-import type { HttpConnection } from '../../server/http-connection.ts';
+import type { HttpConnection } from '../../server/http/http-connection.ts';
 import type { OutgoingStream, ServerSocket, UpgradeDecision } from '../../server/types.ts';
 import { FDS_PER_WORKER } from './bounds.ts';
 import { WEBSOCKET_STATUS_CONNECTION } from './constants.ts';

@@ -2,11 +2,11 @@
 // sets on the response becomes the decision that the server carries out.
 
 import { SluiceError } from '../../base/errors.ts';
-import type { UpgradeExchange } from '../../server/http-upgrade.ts';
-import { HttpRequest } from '../../server/request.ts';
+import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
+import { HttpRequest } from '../../server/http/request.ts';
 import type { ServerRequest, UpgradeDecision } from '../../server/types.ts';
-import type { WebSocketContext } from '../../server/websocket-context.ts';
-import { type ResolvedRoute, upgradeToWebSocket } from '../../server/websocket-route.ts';
+import type { WebSocketContext } from '../../server/websocket/websocket-context.ts';
+import { type ResolvedRoute, upgradeToWebSocket } from '../../server/websocket/websocket-route.ts';
 import type { Client } from './clients.ts';
 import { guarded, type ServerEvents } from './events.ts';
 import type { Port } from './port.ts';

@@ -4,9 +4,9 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { nativeFrames } from '../../native/bytes.ts';
 import { createLoop, type EventLoop } from '../../net/event-loop.ts';
-import { Admission } from '../../server/admission.ts';
-import { HttpCounters } from '../../server/http-counters.ts';
-import { raiseUncaught, WebSocketContext } from '../../server/websocket-context.ts';
+import { Admission } from '../../server/admission/admission.ts';
+import { HttpCounters } from '../../server/http/http-counters.ts';
+import { raiseUncaught, WebSocketContext } from '../../server/websocket/websocket-context.ts';
 import { WORKER_EXIT_MS } from './bounds.ts';
 import { type Client, ClientTable } from './clients.ts';
 import type { Port, PortHost } from './port.ts';

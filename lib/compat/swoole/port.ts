@@ -9,16 +9,20 @@ import {
   HTTP_LIMITS,
   type HttpApplication,
   type HttpLimits,
-} from '../../server/http-application.ts';
-import { HttpConnection } from '../../server/http-connection.ts';
-import type { HttpCounters } from '../../server/http-counters.ts';
-import type { UpgradeExchange } from '../../server/http-upgrade.ts';
-import { HttpRequest } from '../../server/request.ts';
-import { Router } from '../../server/router.ts';
-import { StaticFiles } from '../../server/static-files.ts';
+} from '../../server/http/http-application.ts';
+import { HttpConnection } from '../../server/http/http-connection.ts';
+import type { HttpCounters } from '../../server/http/http-counters.ts';
+import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
+import { HttpRequest } from '../../server/http/request.ts';
+import { Router } from '../../server/http/router.ts';
+import { StaticFiles } from '../../server/static/static-files.ts';
 import type { ServerRequest, ServerResponse } from '../../server/types.ts';
-import type { WebSocketContext } from '../../server/websocket-context.ts';
-import { lowMarkOf, type ResolvedRoute, resolveRoute } from '../../server/websocket-route.ts';
+import type { WebSocketContext } from '../../server/websocket/websocket-context.ts';
+import {
+  lowMarkOf,
+  type ResolvedRoute,
+  resolveRoute,
+} from '../../server/websocket/websocket-route.ts';
 import type { Client, ClientTable } from './clients.ts';
 import {
   SWOOLE_SOCK_TCP,

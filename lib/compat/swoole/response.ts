@@ -2,7 +2,7 @@
 // false, as there; what nobody may send (a line break in a field) is thrown.
 
 import { closeSync, createReadStream, fstatSync, openSync } from 'node:fs';
-import { mediaTypeOf } from '../../server/media-types.ts';
+import { mediaTypeOf } from '../../server/static/media-types.ts';
 
 /** Where an answer goes: a response of the server, or the decision about a handshake. */
 export interface AnswerSink {

@@ -3,8 +3,8 @@
 
 import { closeSync } from 'node:fs';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
-import { Socket } from '../../server/socket.ts';
 import type { SendOutcome, ServerSocket } from '../../server/types.ts';
+import { Socket } from '../../server/websocket/socket.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX } from '../../websocket/protocol.ts';
 import type { Client, ClientTable } from './clients.ts';
 import {

@@ -1,7 +1,7 @@
 // A socket of the engine becomes a TcpConnection with the link of its worker's protocol.
 
 import type { Connection, ConnectionOwner } from '../../net/types.ts';
-import { HTTP_LIMITS, type HttpLimits } from '../../server/http-application.ts';
+import { HTTP_LIMITS, type HttpLimits } from '../../server/http/http-application.ts';
 import { HttpLink } from './http-link.ts';
 import type { Link } from './link.ts';
 import { master } from './master.ts';

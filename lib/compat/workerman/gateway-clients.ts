@@ -1,7 +1,10 @@
 // The clients of a process as GatewayWorker knows them: by id, by group and by uid, each with its session.
 // Groups and uids of WebSockets are topics of the server, so that one encoded frame goes to all.
 
-import { TOPIC_LENGTH_MAX, TOPICS_PER_SOCKET_MAX } from '../../server/websocket-limits.ts';
+import {
+  TOPIC_LENGTH_MAX,
+  TOPICS_PER_SOCKET_MAX,
+} from '../../server/websocket/websocket-limits.ts';
 import { master } from './master.ts';
 import type { TcpConnection } from './tcp-connection.ts';
 

@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../server/media-types.ts';
+import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../server/static/media-types.ts';
 import type { ServerResponse } from '../../server/types.ts';
 import type { FilePart, Response } from './response.ts';
 

@@ -3,9 +3,9 @@
 
 import { systemClock } from '../../base/clock.ts';
 import type { Connection } from '../../net/types.ts';
-import type { HttpApplication, HttpLimits } from '../../server/http-application.ts';
-import { HttpConnection } from '../../server/http-connection.ts';
-import type { RouteResult } from '../../server/router.ts';
+import type { HttpApplication, HttpLimits } from '../../server/http/http-application.ts';
+import { HttpConnection } from '../../server/http/http-connection.ts';
+import type { RouteResult } from '../../server/http/router.ts';
 import type { ServerRequest, ServerResponse } from '../../server/types.ts';
 import { answer } from './http-answer.ts';
 import type { Link } from './link.ts';

@@ -1,7 +1,7 @@
 // The seam between a TcpConnection, which has Workerman's names, and what carries its packages: plain
 // bytes, a stream protocol, HTTP or a WebSocket.
 
-import type { WebSocketConnection } from '../../server/websocket-connection.ts';
+import type { WebSocketConnection } from '../../server/websocket/websocket-connection.ts';
 
 export interface Link {
   /** Its place in topics; undefined for what is no WebSocket, or not yet, or has a type of its own. */

@@ -8,7 +8,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { SluiceError } from '../../base/errors.ts';
 import type { Connection, ConnectionInfo } from '../../net/types.ts';
-import type { WebSocketConnection } from '../../server/websocket-connection.ts';
+import type { WebSocketConnection } from '../../server/websocket/websocket-connection.ts';
 import type { ConnectionCallbacks, MessageData } from './callbacks.ts';
 import {
   BUFFER_FULL_TEXT,

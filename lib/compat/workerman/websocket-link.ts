@@ -3,18 +3,18 @@
 
 import { systemClock } from '../../base/clock.ts';
 import type { Connection } from '../../net/types.ts';
-import type { HttpApplication, HttpLimits } from '../../server/http-application.ts';
-import { HttpConnection } from '../../server/http-connection.ts';
-import type { UpgradeExchange } from '../../server/http-upgrade.ts';
-import type { RouteResult } from '../../server/router.ts';
-import { Socket } from '../../server/socket.ts';
+import type { HttpApplication, HttpLimits } from '../../server/http/http-application.ts';
+import { HttpConnection } from '../../server/http/http-connection.ts';
+import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
+import type { RouteResult } from '../../server/http/router.ts';
 import type {
   SendOutcome,
   ServerRequest,
   ServerSocket,
   UpgradeDecision,
 } from '../../server/types.ts';
-import { WebSocketConnection } from '../../server/websocket-connection.ts';
+import { Socket } from '../../server/websocket/socket.ts';
+import { WebSocketConnection } from '../../server/websocket/websocket-connection.ts';
 import { CLOSE_CODE, OPCODE } from '../../websocket/protocol.ts';
 import type { Link } from './link.ts';
 import { bytesOf, Websocket } from './protocols.ts';

@@ -5,15 +5,15 @@ import { SluiceError } from '../../base/errors.ts';
 import { nativeFrames } from '../../native/bytes.ts';
 import { HIGH_WATER_BYTES } from '../../native/layout.ts';
 import type { Loop } from '../../net/types.ts';
-import { Admission } from '../../server/admission.ts';
-import type { UpgradeExchange } from '../../server/http-upgrade.ts';
+import { Admission } from '../../server/admission/admission.ts';
+import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
 import type { ServerSocket, WebSocketRoute } from '../../server/types.ts';
-import { WebSocketContext } from '../../server/websocket-context.ts';
+import { WebSocketContext } from '../../server/websocket/websocket-context.ts';
 import {
   type ResolvedRoute,
   resolveRoute,
   upgradeToWebSocket,
-} from '../../server/websocket-route.ts';
+} from '../../server/websocket/websocket-route.ts';
 import { LOOK_BYTES, PACKAGE_BYTES_MAX, SEND_BUFFER_BYTES_MAX } from './constants.ts';
 import type { WebSocketLink } from './websocket-link.ts';
 

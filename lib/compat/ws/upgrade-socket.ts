@@ -7,7 +7,7 @@
 import { Duplex } from 'node:stream';
 import type { SocketConnection } from '../../net/connection.ts';
 import type { Connection, ConnectionOwner } from '../../net/types.ts';
-import type { UpgradeExchange } from '../../server/http-upgrade.ts';
+import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
 
 type Callback = (error?: Error | null) => void;
 

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acceptedCodings } from '../../../lib/http/accept-encoding.ts';
 import { parseRanges, RANGES_MAX } from '../../../lib/http/byte-ranges.ts';
-import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../../lib/server/media-types.ts';
-import { staticNameOf } from '../../../lib/server/static-name.ts';
+import { mediaTypeOf, UNKNOWN_MEDIA_TYPE } from '../../../lib/server/static/media-types.ts';
+import { staticNameOf } from '../../../lib/server/static/static-name.ts';
 
 describe('a Range field', () => {
   const SIZE = 100;
