@@ -1,39 +1,21 @@
-// The supervisor: one place per worker, and in each at most one worker that serves, one that is about to
-// replace it, and some that drain. It carries no traffic.
-//
-//   start ──► incoming ── ready ──► current ── reload, recycling ──► leaving ──► gone
-//                │                     │
-//                └── dies ──► waits ◄──┘ dies
+// The supervisor: the life of the whole. It carries no traffic: it keeps the sockets, starts workers in their
+// places, hears what they say, and ends when it is told to or nobody can serve.
 
 import { SluiceError } from '../base/errors.ts';
-import { RestartBackoff } from './backoff.ts';
 import type { WorkerState, WorkerWords } from './control.ts';
 import { ControlServer } from './control-server.ts';
 import { SocketCoverage } from './coverage.ts';
 import { renumbered } from './hand-down.ts';
-import { BEAT_MS_MAX, BEATS_PER_HANG, DRAINING_PER_SLOT_MAX } from './limits.ts';
+import { BEAT_MS_MAX, BEATS_PER_HANG } from './limits.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { type ResolvedOptions, resolveOptions } from './options.ts';
 import { OrphanReaper } from './orphans.ts';
 import { PidFile } from './pid-file.ts';
+import { Places } from './places.ts';
 import { listenToSignals } from './signals.ts';
 import type { Supervisor, SupervisorOptions, WorkerReport } from './types.ts';
-import { type Ending, WorkerProcess } from './worker-process.ts';
+import { WorkerProcess } from './worker-process.ts';
 import { WorkerWatch } from './worker-watch.ts';
-
-const CODE_RESTART = 1012;
-const CODE_GOING_AWAY = 1001;
-
-interface Place {
-  readonly slot: number;
-  readonly backoff: RestartBackoff;
-  current: WorkerProcess | undefined;
-  incoming: WorkerProcess | undefined;
-  readonly leaving: Set<WorkerProcess>;
-  restart: NodeJS.Timeout | undefined;
-  /** Of a replacement under way. */
-  settled: { resolve(): void; reject(error: Error): void } | undefined;
-}
 
 /**
  * Opens the sockets, takes the pid file and starts the workers, which run the same program: there
@@ -64,7 +46,7 @@ class ProcessSupervisor implements Supervisor {
   readonly #pidFile: PidFile | undefined;
   readonly #control: ControlServer;
   readonly #coverage: SocketCoverage;
-  readonly #places: readonly Place[];
+  readonly #places: Places;
   readonly #watch: WorkerWatch;
   readonly #reaper = process.pid === 1 ? new OrphanReaper() : undefined;
   #stopSignals: () => void = () => undefined;
@@ -88,22 +70,19 @@ class ProcessSupervisor implements Supervisor {
       this.#resolveEnded = resolve;
     });
     this.#coverage = new SocketCoverage(sockets.addresses);
-    this.#places = Array.from({ length: options.workers }, (_, slot) => ({
-      slot,
-      backoff: new RestartBackoff(),
-      current: undefined,
-      incoming: undefined,
-      leaving: new Set<WorkerProcess>(),
-      restart: undefined,
-      settled: undefined,
-    }));
+    this.#places = new Places(options, {
+      spawn: (slot) => this.#spawn(slot),
+      changed: () => this.#workersChanged(),
+      gaveUp: (text) => this.#giveUp(text),
+      emptied: () => this.#finish(),
+    });
     const hangMs = options.hangTimeoutMs;
     const beatMs = hangMs === 0 ? BEAT_MS_MAX : Math.min(BEAT_MS_MAX, hangMs / BEATS_PER_HANG);
     this.#control = new ControlServer(this, beatMs);
     this.#watch = new WorkerWatch(options, beatMs, {
-      workers: () => this.#workers(),
-      hung: () => this.#coverWhatIsLeft(),
-      recycle: (worker) => this.#recycle(worker),
+      workers: () => this.#places.workers,
+      hung: () => this.#workersChanged(),
+      recycle: (worker) => this.#places.recycle(worker),
     });
   }
 
@@ -113,167 +92,98 @@ class ProcessSupervisor implements Supervisor {
       this.#stopSignals = listenToSignals({
         stop: (graceful) => void this.stop({ graceful }),
         reload: () => this.#reloadUnasked('SIGHUP'),
-        kill: () => this.#killAll(),
+        kill: () => this.#places.killAll(),
       });
     }
-    for (const place of this.#places) this.#startIn(place);
+    this.#places.startAll();
   }
 
   get workers(): readonly WorkerReport[] {
-    return this.#workers().map((worker) => worker.report());
+    return this.#places.workers.map((worker) => worker.report());
   }
-
-  // ---- replacing ---------------------------------------------------------
 
   reload(): Promise<void> {
     if (this.#isStopping) return Promise.reject(new SluiceError('ERR_STATE', 'It is stopping.'));
     // One that was asked for while another runs begins after it: the program may have changed again.
     const before = this.#reloading?.catch(() => undefined) ?? Promise.resolve();
-    const reloading = before.then(() => this.#replaceAll());
+    const reloading = before.then(() => this.#places.replaceAll());
     this.#reloading = reloading;
     return reloading;
   }
 
-  async #replaceAll(): Promise<void> {
-    for (const place of this.#places) {
-      if (this.#isStopping) return;
-      await this.#replace(place);
-    }
-  }
-
-  /** Resolves when a new worker serves in the place; the one before drains then. */
-  async #replace(place: Place): Promise<void> {
-    if (place.leaving.size >= DRAINING_PER_SLOT_MAX) {
-      await Promise.race([...place.leaving].map((worker) => worker.ended));
-    }
-    if (place.incoming !== undefined) await this.#settling(place).catch(() => undefined);
-    if (this.#isStopping) return;
-    clearTimeout(place.restart);
-    const settling = this.#settling(place);
-    this.#startIn(place);
-    await settling;
-  }
-
-  #settling(place: Place): Promise<void> {
-    const before = place.settled;
-    return new Promise((resolve, reject) => {
-      place.settled = {
-        resolve: () => {
-          before?.resolve();
-          resolve();
-        },
-        reject: (error) => {
-          before?.reject(error);
-          reject(error);
-        },
-      };
+  #reloadUnasked(why: string): void {
+    this.#options.log.info({ why }, 'reload');
+    this.reload().catch((error: unknown) => {
+      this.#options.log.error({ error: String(error) }, 'reload failed');
     });
   }
 
-  #recycle(worker: WorkerProcess): void {
-    const place = this.#placeOf(worker);
-    if (this.#isStopping || place.current !== worker || place.incoming !== undefined) return;
-    this.#replace(place).catch((error: unknown) => this.#warn('recycling failed', error));
+  async stop(options: { readonly graceful?: boolean } = {}): Promise<void> {
+    this.#isStopping = true;
+    this.#places.stop(options.graceful === true);
+    await this.ended;
   }
 
-  #reloadUnasked(why: string): void {
-    this.#options.log.info({ why }, 'reload');
-    this.reload().catch((error: unknown) => this.#warn('reload failed', error));
+  // ---- ControlHandler ----------------------------------------------------
+
+  find(serial: number, pid: number): WorkerProcess | undefined {
+    return this.#places.workers.find((worker) => worker.serial === serial && worker.pid === pid);
   }
 
-  #warn(message: string, error: unknown): void {
-    this.#options.log.error({ error: String(error) }, message);
+  joined(worker: WorkerProcess): void {
+    this.#sayPeers();
+    if (worker.state === 'ready') this.#workersChanged();
   }
 
-  // ---- starting and ending -----------------------------------------------
+  stateChanged(worker: WorkerProcess, state: WorkerState): void {
+    this.#places.stateChanged(worker, state);
+  }
 
-  #startIn(place: Place): void {
-    place.restart = undefined;
-    const descriptors = this.#sockets.descriptors;
+  joinedBus(worker: WorkerProcess): void {
+    worker.hasBus = true;
+    this.#sayPeers();
+  }
+
+  asked(action: WorkerWords['ask']['action']): void {
+    if (action === 'reload') this.#reloadUnasked('a worker asked');
+    else void this.stop({ graceful: action === 'stop-gracefully' });
+  }
+
+  // ---- what the places need and tell -------------------------------------
+
+  #spawn(slot: number): WorkerProcess {
+    const { addresses, descriptors } = this.#sockets;
     const handDown = {
-      slot: place.slot,
+      slot,
       count: this.#options.workers,
       serial: this.#nextSerial++,
       folder: this.#control.folder,
-      addresses: renumbered(this.#sockets.addresses, descriptors),
+      addresses: renumbered(addresses, descriptors),
     };
-    const worker = new WorkerProcess(this.#options, handDown, descriptors);
-    place.incoming = worker;
-    worker.setDeadline(this.#options.readyTimeoutMs);
-    void worker.ended.then((ending) => this.#gone(place, worker, ending));
-    this.#tell('started', worker);
+    return new WorkerProcess(this.#options, handDown, descriptors);
   }
 
-  #gone(place: Place, worker: WorkerProcess, ending: Ending): void {
-    const hasLeft = place.leaving.delete(worker) && ending.code === 0;
-    const wasIncoming = place.incoming === worker;
-    if (wasIncoming) place.incoming = undefined;
-    if (place.current === worker) place.current = undefined;
-    if (hasLeft || this.#isStopping) this.#tell('left', worker);
-    else this.#died(place, worker, ending);
-    this.#coverWhatIsLeft();
-    if (wasIncoming) {
-      const text = `Worker ${place.slot} ${endingText(worker, ending)}.`;
-      place.settled?.reject(new SluiceError('ERR_STATE', text));
-      place.settled = undefined;
-    }
-    if (this.#isStopping && this.#workers().length === 0) this.#finish();
+  #workersChanged(): void {
+    this.#coverage.update((slot) => this.#places.servingAt(slot));
+    this.#sayPeers();
+    if (this.#places.isComplete) this.#resolveReady();
   }
 
-  #died(place: Place, worker: WorkerProcess, ending: Ending): void {
-    const isEmpty = place.current === undefined && place.incoming === undefined;
-    const restartInMs = isEmpty ? place.backoff.died(worker.readyMs) : 0;
-    const wasReady = worker.readyAt !== undefined;
-    const { slot, pid } = worker;
-    const { log, onEvent } = this.#options;
-    log.error({ slot, pid, ...ending, wasReady, restartInMs }, 'worker died');
-    onEvent({ kind: 'died', slot, pid, ...ending, wasReady, restartInMs });
-    if (!isEmpty) return;
-    const isLooping = this.#places.every(
-      (each) => each.backoff.isLooping && each.current === undefined,
+  #sayPeers(): void {
+    const workers = this.#places.workers.filter(
+      (worker) => worker.line !== undefined && worker.hasBus,
     );
-    if (isLooping) this.#giveUp(worker, ending);
-    else place.restart = setTimeout(() => this.#startIn(place), restartInMs);
+    const serials = workers.map((worker) => worker.serial);
+    for (const worker of workers) worker.line?.say('peers', { serials });
   }
 
   /** The brake of a crash loop. */
-  #giveUp(worker: WorkerProcess, ending: Ending): void {
-    const { crashes } = this.#placeOf(worker).backoff;
-    const text = `worker ${worker.slot} ${endingText(worker, ending)}, ${crashes} times in a row`;
+  #giveUp(text: string): void {
     const error = new SluiceError('ERR_CRASH_LOOP', `No worker can serve: ${text}.`);
     this.#options.log.error({ code: error.code }, error.message);
     process.stderr.write(`sluice: ${error.message}\n`);
     this.#exitCode = 1;
     void this.stop();
-  }
-
-  async stop(options: { readonly graceful?: boolean } = {}): Promise<void> {
-    const isGraceful = options.graceful === true;
-    const { drainWindowMs, drainDeadlineMs, stopTimeoutMs } = this.#options;
-    this.#isStopping = true;
-    for (const place of this.#places) {
-      clearTimeout(place.restart);
-      if (place.current !== undefined) place.leaving.add(place.current);
-      place.incoming?.kill();
-      place.current = undefined;
-      for (const worker of place.leaving) {
-        if (isGraceful) this.#leave(worker, CODE_RESTART, drainWindowMs, drainDeadlineMs);
-        else this.#leave(worker, CODE_GOING_AWAY, 0, stopTimeoutMs);
-      }
-    }
-    if (this.#workers().length === 0) this.#finish();
-    await this.ended;
-  }
-
-  /** Tells a worker to end; the deadline is kept here. */
-  #leave(worker: WorkerProcess, code: number, windowMs: number, deadlineMs: number): void {
-    worker.line?.say('leave', { code, windowMs, restMs: deadlineMs - windowMs });
-    // Whoever cannot be told has nothing to wait for.
-    worker.setDeadline(worker.line === undefined ? 0 : deadlineMs);
-  }
-
-  #killAll(): void {
-    for (const worker of this.#workers()) worker.kill();
   }
 
   #finish(): void {
@@ -288,95 +198,4 @@ class ProcessSupervisor implements Supervisor {
     if (this.#exitCode !== 0) process.exitCode = this.#exitCode;
     this.#resolveEnded(this.#exitCode);
   }
-
-  // ---- ControlHandler ----------------------------------------------------
-
-  find(serial: number, pid: number): WorkerProcess | undefined {
-    return this.#workers().find((worker) => worker.serial === serial && worker.pid === pid);
-  }
-
-  joined(worker: WorkerProcess): void {
-    this.#sayPeers();
-    if (worker.state === 'ready') this.#coverWhatIsLeft();
-  }
-
-  stateChanged(worker: WorkerProcess, state: WorkerState): void {
-    worker.state = state;
-    const place = this.#placeOf(worker);
-    if (state === 'ready' && place.incoming === worker) this.#becomesCurrent(place, worker);
-    // It was told to by somebody else: whoever goes is replaced first, as far as there is time.
-    if (state === 'draining' && place.current === worker) {
-      place.current = undefined;
-      place.leaving.add(worker);
-      worker.setDeadline(this.#options.drainDeadlineMs);
-      if (place.incoming === undefined && !this.#isStopping) this.#startIn(place);
-      this.#tell('draining', worker);
-    }
-    this.#coverWhatIsLeft();
-  }
-
-  joinedBus(worker: WorkerProcess): void {
-    worker.hasBus = true;
-    this.#sayPeers();
-  }
-
-  asked(action: WorkerWords['ask']['action']): void {
-    if (action === 'reload') this.#reloadUnasked('a worker asked');
-    else void this.stop({ graceful: action === 'stop-gracefully' });
-  }
-
-  #becomesCurrent(place: Place, worker: WorkerProcess): void {
-    const { drainWindowMs, drainDeadlineMs } = this.#options;
-    const before = place.current;
-    worker.readyAt = performance.now();
-    worker.clearDeadline();
-    place.incoming = undefined;
-    place.current = worker;
-    this.#tell('ready', worker);
-    if (before !== undefined) {
-      place.leaving.add(before);
-      this.#tell('draining', before);
-      this.#leave(before, CODE_RESTART, drainWindowMs, drainDeadlineMs);
-    }
-    place.settled?.resolve();
-    place.settled = undefined;
-    if (this.#places.every((each) => each.current !== undefined)) this.#resolveReady();
-  }
-
-  // ------------------------------------------------------------------------
-
-  #workers(): WorkerProcess[] {
-    return this.#places
-      .flatMap((place) => [place.current, place.incoming, ...place.leaving])
-      .filter((worker) => worker !== undefined);
-  }
-
-  #placeOf(worker: WorkerProcess): Place {
-    return this.#places[worker.slot] as Place;
-  }
-
-  #coverWhatIsLeft(): void {
-    this.#coverage.update((slot) => {
-      const current = this.#places[slot]?.current;
-      return current?.isServing === true ? current : undefined;
-    });
-    this.#sayPeers();
-  }
-
-  #sayPeers(): void {
-    const workers = this.#workers().filter((worker) => worker.line !== undefined && worker.hasBus);
-    const serials = workers.map((worker) => worker.serial);
-    for (const worker of workers) worker.line?.say('peers', { serials });
-  }
-
-  #tell(kind: 'started' | 'ready' | 'draining' | 'left', worker: WorkerProcess): void {
-    const { slot, pid } = worker;
-    this.#options.log.info({ slot, pid }, `worker ${kind}`);
-    this.#options.onEvent({ kind, slot, pid });
-  }
-}
-
-function endingText(worker: WorkerProcess, { code, signal }: Ending): string {
-  const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
-  return worker.readyAt === undefined ? `${how} before it was ready` : how;
 }

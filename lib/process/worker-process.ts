@@ -96,6 +96,15 @@ export class WorkerProcess {
     clearTimeout(this.#deadline);
   }
 
+  /**
+   * Tells it to close its sockets with `code` over the window, and kills it after the deadline. Whoever
+   * cannot be told has nothing to wait for.
+   */
+  leave(code: number, windowMs: number, deadlineMs: number): void {
+    this.line?.say('leave', { code, windowMs, restMs: deadlineMs - windowMs });
+    this.setDeadline(this.line === undefined ? 0 : deadlineMs);
+  }
+
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     if (!this.hasEnded) this.#child.kill(signal);
   }
