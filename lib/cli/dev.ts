@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkConfig, configError, loadConfig } from '../gateway/config.ts';
 import { type GatewayConfig, isLoopbackHost } from '../gateway/config-schema.ts';
-import { ensureAddressFree } from '../gateway/port-probe.ts';
 import { mintToken } from '../gateway/tokens.ts';
+import { probeAddress } from '../net/port-probe.ts';
 import { createSimulator } from '../simulator/simulator.ts';
 import { createTerminalLog } from './logger.ts';
 import { type Service, serve } from './serve.ts';
@@ -131,7 +131,7 @@ export async function dev(options: DevOptions): Promise<number> {
     await service.stop();
   };
   try {
-    await ensureAddressFree('127.0.0.1', Number(new URL(config.messenger.graphUrl).port));
+    await probeAddress('127.0.0.1', Number(new URL(config.messenger.graphUrl).port));
     const { url } = await simulator.start();
     if (!(await simulator.verifyWebhook())) log.warn({}, 'The gateway refused the verification.');
     // Before anybody is told: who reads the addresses may send a signal at once.

@@ -6,7 +6,7 @@ import type { GatewayConfig } from '../gateway/config-schema.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
 import { createGateway, type Gateway, type GatewayDeps } from '../gateway/gateway.ts';
 import { createMetrics } from '../gateway/metrics.ts';
-import { ensureAddressFree } from '../gateway/port-probe.ts';
+import { probeAddress } from '../net/port-probe.ts';
 import { createServer } from '../server/server.ts';
 import { packageVersion } from './version.ts';
 
@@ -48,7 +48,7 @@ export async function serve(
     ...(token === undefined ? {} : { token }),
   });
   try {
-    await ensureAddressFree(host, port);
+    await probeAddress(host, port);
     const bound = await admin.listen();
     const adminUrl = `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}`;
     const stop = async (): Promise<void> => {

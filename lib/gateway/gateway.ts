@@ -14,6 +14,7 @@ import type { CommitStats } from '../journal/sqlite-journal.ts';
 import { createGraphClient } from '../messenger/graph-client.ts';
 import type { GraphClient } from '../messenger/types.ts';
 import { createLoop } from '../net/event-loop.ts';
+import { probeAddress } from '../net/port-probe.ts';
 import type { Loop } from '../net/types.ts';
 import { createServerOn } from '../server/server.ts';
 import type { Server } from '../server/types.ts';
@@ -24,7 +25,6 @@ import { GatewayCore } from './gateway-core.ts';
 import { addRoutes } from './gateway-routes.ts';
 import { DRAIN_SPREAD_MS, STOP_CLOSE_MS, STOP_POSTS_MS } from './limits.ts';
 import { findTlsFaults, tlsOptionsOf } from './listen-tls.ts';
-import { ensureAddressFree } from './port-probe.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createCounters, type GatewayStats } from './stats.ts';
 
@@ -132,7 +132,7 @@ class ProcessGateway implements Gateway {
     try {
       await running.core.start();
       addRoutes(running.servers, running.core, this.#settings, files);
-      for (const { host, port } of this.#settings.listen) await ensureAddressFree(host, port);
+      for (const { host, port } of this.#settings.listen) await probeAddress(host, port);
       const urls = await listenAll(running.servers);
       this.#isStarted = true;
       this.#log.info({ urls, head: running.opened.journal.head }, 'The gateway listens.');

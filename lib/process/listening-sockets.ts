@@ -2,10 +2,11 @@
 // the first worker starts and until the last is gone. Nobody polls them here.
 
 import { closeSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { SluiceError } from '../base/errors.ts';
 import { errorName } from '../native/error-names.ts';
 import { loadNative } from '../native/load.ts';
+import { probeAddress } from '../net/port-probe.ts';
 import type { SupervisedAddress } from './types.ts';
 
 const BACKLOG_DEFAULT = 4096;
@@ -40,7 +41,7 @@ export class ListeningSockets {
     const sockets = new ListeningSockets(addresses);
     try {
       for (const address of list) {
-        if (address.path === undefined) await ensureFree(hostOf(address), address.port ?? 0);
+        if (address.path === undefined) await probeAddress(hostOf(address), address.port ?? 0);
         addresses.push(openAddress(address, workers));
         sockets.#noteFile(address.path);
       }
@@ -104,18 +105,4 @@ function succeeded(result: number, place: string): number {
   if (result >= 0) return result;
   const text = `listen ${errorName(result)} ${place.replace('\0', '@')}`;
   throw new SluiceError('ERR_SYSTEM', text, { errno: result, syscall: 'listen' });
-}
-
-/** Binds and listens for a moment without SO_REUSEPORT. What is in TIME_WAIT does not hinder it. */
-function ensureFree(host: string, port: number): Promise<void> {
-  if (port === 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const message = `${host}:${port} cannot be listened on: ${error.code ?? error.message}.`;
-      const { errno = 0, syscall = 'listen' } = error;
-      reject(new SluiceError('ERR_SYSTEM', message, { errno, syscall, cause: error }));
-    });
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
-  });
 }

@@ -418,7 +418,7 @@ describe('workers', () => {
       import { Worker } from ${JSON.stringify(new URL('../../dist/compat/workerman/index.js', import.meta.url).href)};
       const worker = new Worker('tcp://127.0.0.1:${taken}');
       worker.reusePort = process.env.REUSE === '1';
-      await Worker.runAll().then(() => console.log('listens'), (error) => console.log(error.code));
+      await Worker.runAll().then(() => console.log('listens'), (error) => console.log(error.cause.code));
       process.exit();`;
     for (const [reuse, answer] of [
       ['0', 'EADDRINUSE'],
@@ -518,7 +518,7 @@ describe('the process', () => {
       worker.user = 'nobody';
       await Worker.runAll().then(
         () => console.log(process.getuid(), process.getgid(), process.getgroups().join()),
-        (error) => console.log(error.code));
+        (error) => console.log(error.cause.code));
       process.exit();`;
     const [uid, gid] = ['-u', '-g'].map((flag) =>
       execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }).trim(),

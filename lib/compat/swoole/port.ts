@@ -4,6 +4,7 @@
 import { systemClock } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { HIGH_WATER_BYTES } from '../../native/layout.ts';
+import { probeAddress } from '../../net/port-probe.ts';
 import type { Connection, ConnectionOwner, Listener, Loop } from '../../net/types.ts';
 import {
   HTTP_LIMITS,
@@ -34,7 +35,6 @@ import {
 } from './constants.ts';
 import { Callbacks, type CloseDetails, guarded, type ServerEvents } from './events.ts';
 import { Handshakes } from './handshake.ts';
-import { probeAddress } from './probe.ts';
 import { RawConnection, type RawHost } from './raw-connection.ts';
 import { Request } from './request.ts';
 import { endClient, responseOf } from './sending.ts';

@@ -6,6 +6,7 @@
 //   stopTimeout--> INITIAL
 
 import { SluiceError } from '../../base/errors.ts';
+import { probeAddress } from '../../net/port-probe.ts';
 import { PidFile } from '../../process/pid-file.ts';
 import type { Supervisor, WorkerRole } from '../../process/types.ts';
 import { workerRole } from '../../process/worker.ts';
@@ -18,7 +19,6 @@ import {
 } from './command-line.ts';
 import { WorkerStatus } from './constants.ts';
 import { ProcessGround } from './ground.ts';
-import { probePlace } from './probe.ts';
 import { processLog } from './process-log.ts';
 import { serveAs, superviseWorkers } from './processes.ts';
 import { Timer } from './timer.ts';
@@ -190,7 +190,9 @@ class Master {
     try {
       for (const worker of workers) {
         const { place } = worker;
-        if (place !== undefined && !worker.reusePort) await probePlace(place);
+        // Of a path the engine replaces the file of a dead server, and refuses that of a living one.
+        const isProbed = place?.kind === 'port' && !worker.reusePort;
+        if (isProbed) await probeAddress(place.host, place.port);
       }
       for (const worker of workers) worker.listen();
       for (const worker of workers) worker.setUserAndGroup();
