@@ -95,6 +95,8 @@ export interface DeskViewQuery {
 export interface ViewsPort {
   readonly mark: number;
   get(key: string): DeskViewRow | undefined;
+  /** The row, and the mark that it was read under. */
+  getMarked(key: string): { readonly row: DeskViewRow | undefined; readonly mark: number };
   list(query: DeskViewQuery): readonly DeskViewRow[];
   checkpoint(rows: readonly DeskViewRow[], mark: number): Promise<void>;
 }

@@ -4,7 +4,9 @@
 //   apply -> dirty (pinned) -- checkpoint begins --> writing (pinned) -- done --> clean (LRU) -> dropped
 //               ^------------- changed meanwhile, or the checkpoint failed -----------'
 //
-// A state that is in none is loaded from its row, which is never ahead of the log nor behind what was dropped.
+// A state that is in none is loaded from its row, which is never behind what was dropped. Where another process
+// writes the rows, this one follows: it never checkpoints, a changed state is pinned until marked() says that its row
+// has it, and a row may be ahead of what was followed here.
 
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Log, silentLog } from '../base/log.ts';
@@ -35,6 +37,8 @@ export interface ProjectionOptions {
   readonly clock: Clock;
   readonly log?: Log;
   readonly limits?: Partial<ProjectionLimits>;
+  /** Another process writes the rows. */
+  readonly follows?: boolean;
 }
 
 export class Projection {
@@ -52,6 +56,11 @@ export class Projection {
   #checkpointing: Promise<void> | undefined = undefined;
   #hasFailed = false;
   #damaged = 0;
+  /** Of a follower: seq of the last record of each changed state, oldest first. */
+  readonly #changedAt: Map<string, number> | undefined;
+  /** Of a follower: rows that were read ahead of the position, and what they hold. */
+  readonly #aheadTo = new Map<string, number>();
+  #aheadMax = 0;
 
   constructor(options: ProjectionOptions) {
     this.#views = options.views;
@@ -59,6 +68,7 @@ export class Projection {
     this.#log = options.log ?? silentLog;
     this.#limits = { ...PROJECTION_LIMITS, ...options.limits };
     this.#position = options.views.mark;
+    this.#changedAt = options.follows === true ? new Map() : undefined;
   }
 
   /** seq of the newest record folded: tail the journal from here. */
@@ -98,9 +108,10 @@ export class Projection {
       const parsed = new LiveRecord(record);
       live.push(parsed);
       if (record.seq <= this.#position) continue;
-      this.#position = record.seq;
       this.#fold(parsed);
+      this.#position = record.seq;
     }
+    if (this.#position >= this.#aheadMax) this.#aheadTo.clear();
     this.#schedule();
     return live;
   }
@@ -114,11 +125,18 @@ export class Projection {
       this.#keep(clean);
       return clean;
     }
-    const row = this.#views.get(conversation);
-    if (row === undefined) return undefined;
-    const loaded = fromRow(row);
-    this.#keep(loaded);
-    return loaded;
+    return this.#load(conversation);
+  }
+
+  /** Of a follower: the rows hold everything up to `mark` now, their states need not be pinned. */
+  marked(mark: number): void {
+    for (const [key, seq] of this.#changedAt ?? []) {
+      if (seq > mark) return;
+      this.#changedAt?.delete(key);
+      const state = this.#dirty.get(key);
+      this.#dirty.delete(key);
+      if (state !== undefined) this.#keep(state);
+    }
   }
 
   /** seqs of the conversation's last event and last fencing record, 0 when there is none. */
@@ -163,13 +181,37 @@ export class Projection {
     return this.checkpoint();
   }
 
+  #load(conversation: string): ConversationState | undefined {
+    const { row, mark } = this.#views.getMarked(conversation);
+    if (row === undefined) return undefined;
+    if (mark > this.#position) {
+      this.#aheadTo.set(conversation, mark);
+      this.#aheadMax = Math.max(this.#aheadMax, mark);
+    }
+    const loaded = fromRow(row);
+    this.#keep(loaded);
+    return loaded;
+  }
+
+  /** True when the state was read from a row that has the record already. */
+  #holds(record: LiveRecord): boolean {
+    if (this.#aheadTo.size === 0) return false;
+    const heldTo = this.#aheadTo.get(record.conversation);
+    if (heldTo === undefined) return false;
+    if (record.seq <= heldTo) return true;
+    this.#aheadTo.delete(record.conversation);
+    return false;
+  }
+
   #fold(record: LiveRecord): void {
     const key = record.conversation;
     // Outside the try: a row that cannot be read is no damaged record. Going on without the state would
     // write a wrong one over it, so the caller must end; the log has everything.
     const before = this.get(key);
+    if (this.#holds(record)) return;
     try {
       const state = foldRecord(before, record);
+      this.#noteChange(key, record.seq);
       if (this.#dirty.get(key) === state) return;
       this.#clean.delete(key);
       this.#dirty.set(key, state);
@@ -177,6 +219,13 @@ export class Projection {
       this.#damaged++;
       this.#log.error({ seq: record.seq, kind: record.kind, err: error }, 'Record not folded.');
     }
+  }
+
+  #noteChange(key: string, seq: number): void {
+    const changedAt = this.#changedAt;
+    if (changedAt === undefined) return;
+    changedAt.delete(key);
+    changedAt.set(key, seq);
   }
 
   #keep(state: ConversationState): void {

@@ -18,6 +18,13 @@ export interface Commit {
   readonly chars: number;
 }
 
+/** What one commit took, for metrics. */
+export interface CommitStats {
+  readonly records: number;
+  readonly chars: number;
+  readonly seconds: number;
+}
+
 /** A row under construction. */
 interface OpenRow {
   first: number;

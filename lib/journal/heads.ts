@@ -35,6 +35,10 @@ export class ConversationHeads {
     return this.#held.size;
   }
 
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
   /**
    * Reads what the views do not know yet. Cheap when done already; call it before anything else.
    */

@@ -42,22 +42,31 @@ const SEEN_COLUMNS = 4;
 const SEEN_FEW = 4;
 const SEEN_MANY = 16;
 
-function prepareAll(database: Database) {
+/** What reading takes: also of those that only follow. */
+export function prepareReads(database: Database) {
   return {
-    begin: database.prepare('BEGIN IMMEDIATE'),
-    commit: database.prepare('COMMIT'),
-    rollback: database.prepare('ROLLBACK'),
-    insertRow: database.prepare('INSERT INTO log (first_seq, count, at, body) VALUES (?, ?, ?, ?)'),
     rowHolding: database.prepare(
       'SELECT first_seq, count, body FROM log WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
     ),
     rowsBetween: database.prepare(
       'SELECT first_seq, count, body FROM log WHERE first_seq >= ? AND first_seq <= ? ORDER BY first_seq',
     ),
+    first: database.prepare('SELECT min(first_seq) AS first FROM log'),
+    findSeen: database.prepare('SELECT seq FROM seen WHERE at = ? AND hash = ? AND tag = ?'),
+    meta: database.prepare('SELECT value FROM meta WHERE name = ?'),
+  } satisfies Record<string, Statement>;
+}
+
+function prepareAll(database: Database) {
+  return {
+    ...prepareReads(database),
+    begin: database.prepare('BEGIN IMMEDIATE'),
+    commit: database.prepare('COMMIT'),
+    rollback: database.prepare('ROLLBACK'),
+    insertRow: database.prepare('INSERT INTO log (first_seq, count, at, body) VALUES (?, ?, ?, ?)'),
     insertSeen: prepareInsertSeen(database, 1),
     insertSeenFew: prepareInsertSeen(database, SEEN_FEW),
     insertSeenMany: prepareInsertSeen(database, SEEN_MANY),
-    findSeen: database.prepare('SELECT seq FROM seen WHERE at = ? AND hash = ? AND tag = ?'),
   } satisfies Record<string, Statement>;
 }
 
@@ -66,7 +75,7 @@ function prepareInsertSeen(database: Database, rows: number): Statement {
   return database.prepare(`INSERT OR IGNORE INTO seen (at, hash, tag, seq) VALUES ${values}`);
 }
 
-function logRowOf(row: SqlRow): LogRow {
+export function logRowOf(row: SqlRow): LogRow {
   return {
     first: integerOf(row, 'first_seq'),
     count: integerOf(row, 'count'),
@@ -193,9 +202,7 @@ export class LogFile {
 
   /** First and last seq that are held; an empty log has first 1 and last 0. */
   bounds(): { readonly first: number; readonly last: number } {
-    const first = this.#database.prepare('SELECT min(first_seq) AS first FROM log').get()?.[
-      'first'
-    ];
+    const first = this.#statements.first.get()?.['first'];
     const newest = this.rowHolding(Number.MAX_SAFE_INTEGER);
     if (typeof first !== 'number' || newest === undefined) return { first: 1, last: 0 };
     return { first, last: newest.first + newest.count - 1 };

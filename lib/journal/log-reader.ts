@@ -1,15 +1,22 @@
 // Reads records back: from the newest rows in memory, else from the file. Leaves nothing open.
 
-import type { LogFile } from './log-file.ts';
 import { decodeLine, lineEnd, lineStart } from './log-line.ts';
 import type { LogRow, RecentRows } from './recent-rows.ts';
 import type { ConversationHead, HistoryPage, JournalRecord } from './types.ts';
 
+/** Where rows are read that are not in memory. */
+export interface StoredRows {
+  /** The row with the greatest first seq up to `seq`. */
+  rowHolding(seq: number): LogRow | undefined;
+  /** Rows that start in from..to. */
+  rowsBetween(from: number, to: number): readonly LogRow[];
+}
+
 export class LogReader {
-  readonly #log: LogFile;
+  readonly #log: StoredRows;
   readonly #recent: RecentRows;
 
-  constructor(log: LogFile, recent: RecentRows) {
+  constructor(log: StoredRows, recent: RecentRows) {
     this.#log = log;
     this.#recent = recent;
   }

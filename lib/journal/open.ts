@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
+import type { CommitStats } from './commit-writer.ts';
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts';
 import { DirectoryLock } from './lock.ts';
 import { LogFile } from './log-file.ts';
+import type { LogRow } from './recent-rows.ts';
 import { loadSqlite, type SqliteModule } from './sqlite.ts';
-import { type CommitStats, SqliteJournal } from './sqlite-journal.ts';
+import { SqliteJournal } from './sqlite-journal.ts';
 import { SqliteViews } from './sqlite-views.ts';
 import type { ConversationHead } from './types.ts';
 import { deleteViewsFile, openViewsFile, VIEWS_FILE } from './views-file.ts';
@@ -28,6 +30,8 @@ export interface OpenJournalOptions {
    */
   readonly heads?: (conversation: string) => ConversationHead | undefined;
   readonly onCommit?: (stats: CommitStats) => void;
+  /** The rows of each commit, for those who follow; before the appends resolve. */
+  readonly onRows?: (rows: readonly LogRow[]) => void;
   /**
    * The disk failed in a way that only a new process can recover from: end this one. Called once.
    */
@@ -115,6 +119,7 @@ function joinJournal(
     heads: options.heads ?? ((conversation) => headOf(views, conversation)),
     mark: () => views.mark,
     onCommit: options.onCommit,
+    onRows: options.onRows,
     onFatal: options.onFatal,
     onTailError: options.onTailError,
   });

@@ -4,7 +4,7 @@
 // the table. A key without a time is filed under its day and looked for under that day and the one before.
 // What is filed of a key is its digest (key-digest.ts).
 
-import { KeyDigester } from './key-digest.ts';
+import { type Digest, KeyDigester } from './key-digest.ts';
 import type { LogFile } from './log-file.ts';
 import type { NewRecord } from './types.ts';
 
@@ -56,12 +56,18 @@ export class SeenKeys {
 
   /** seq of the record that has the key, if any; `now` finds the day of a key without a time. */
   find(key: string, dedupeAt: number | undefined, now: number): number | undefined {
-    const digest = this.#digester.digest(key);
-    if (dedupeAt !== undefined) return this.#log.findSeen(dedupeAt, digest.hash, digest.tag);
-    const today = dayOf(now);
-    return (
-      this.#log.findSeen(today, digest.hash, digest.tag) ??
-      this.#log.findSeen(today - DAY_MS, digest.hash, digest.tag)
-    );
+    return findKey(this.#log, this.#digester.digest(key), dedupeAt, now);
   }
+}
+
+/** The same for whoever can only look keys up. */
+export function findKey(
+  log: Pick<LogFile, 'findSeen'>,
+  { hash, tag }: Digest,
+  dedupeAt: number | undefined,
+  now: number,
+): number | undefined {
+  if (dedupeAt !== undefined) return log.findSeen(dedupeAt, hash, tag);
+  const today = dayOf(now);
+  return log.findSeen(today, hash, tag) ?? log.findSeen(today - DAY_MS, hash, tag);
 }

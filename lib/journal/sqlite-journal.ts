@@ -10,13 +10,13 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { type Commit, CommitWriter } from './commit-writer.ts';
+import { type Commit, type CommitStats, CommitWriter } from './commit-writer.ts';
 import { ConversationHeads } from './heads.ts';
 import type { JournalLimits } from './limits.ts';
 import type { DirectoryLock } from './lock.ts';
 import type { LogFile } from './log-file.ts';
 import { LogReader } from './log-reader.ts';
-import { RecentRows } from './recent-rows.ts';
+import { type LogRow, RecentRows } from './recent-rows.ts';
 import { deleteBefore } from './retention.ts';
 import { SeenKeys } from './seen-keys.ts';
 import { failureOf } from './sqlite.ts';
@@ -32,13 +32,6 @@ import type {
 } from './types.ts';
 import { checkRecords } from './validate.ts';
 
-/** What one commit took, for metrics. */
-export interface CommitStats {
-  readonly records: number;
-  readonly chars: number;
-  readonly seconds: number;
-}
-
 export interface SqliteJournalParts {
   readonly lock: DirectoryLock;
   readonly file: LogFile;
@@ -51,6 +44,8 @@ export interface SqliteJournalParts {
   readonly heads: (conversation: string) => ConversationHead | undefined;
   readonly mark: () => number;
   readonly onCommit: ((stats: CommitStats) => void) | undefined;
+  /** The rows of each commit as they were written, after the tails and before the promises. */
+  readonly onRows?: ((rows: readonly LogRow[]) => void) | undefined;
   /** The journal can no longer vouch for the disk: end the process. Called once. */
   readonly onFatal: ((error: SluiceError) => void) | undefined;
   /** A tail's callback threw; the tail is closed. */
@@ -271,6 +266,7 @@ export class SqliteJournal implements Journal {
     for (const row of commit.rows) this.#recent.push(row);
     this.#head += commit.records.length;
     this.#tails.publish(commit.records);
+    this.#parts.onRows?.(commit.rows);
   }
 
   get #isRefusing(): boolean {

@@ -5,29 +5,17 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import {
-  allRows,
-  type Database,
-  isDamaged,
-  type SqliteModule,
-  type SqlRow,
-  type SqlValue,
-  type Statement,
-  TRUNCATE_WAL,
-} from './sqlite.ts';
+import { type Database, isDamaged, type SqliteModule, TRUNCATE_WAL } from './sqlite.ts';
 import type { ViewQuery, ViewRow, Views } from './types.ts';
 import {
-  compareRows,
   pushViewValues,
-  selectsOf,
   VIEWS_COLUMN_COUNT,
-  VIEWS_GET,
   VIEWS_PRAGMAS,
   VIEWS_SET_MARK,
   VIEWS_UPSERT,
-  type ViewsSelect,
   viewRowOf,
 } from './views-file.ts';
+import { ViewsReader } from './views-reader.ts';
 import {
   type CheckpointMessage,
   type CheckpointReply,
@@ -53,15 +41,12 @@ interface Checkpoint {
   readonly settle: (error?: SluiceError) => void;
 }
 
-const LIST_LIMIT_MAX = 10_000;
 const ROWS_PER_MESSAGE = 100;
 
 export class SqliteViews implements Views {
   readonly #parts: SqliteViewsParts;
-  /** Held for as long as its statements are (sqlite.ts). */
   readonly #database: Database;
-  readonly #get: Statement;
-  readonly #selects = new Map<string, Statement>();
+  readonly #reader: ViewsReader;
   #worker: Worker | undefined;
   #workerEnd: Promise<void> = Promise.resolve();
   #checkpoint: Checkpoint | undefined;
@@ -69,13 +54,12 @@ export class SqliteViews implements Views {
   #lastId = 0;
   #mark: number;
   #isClosed = false;
-  #isDamaged = false;
   #closing: Promise<void> | undefined;
 
   constructor(parts: SqliteViewsParts) {
     this.#parts = parts;
     this.#database = parts.database;
-    this.#get = parts.database.prepare(VIEWS_GET);
+    this.#reader = new ViewsReader(parts.database, (error) => parts.onDamaged(error));
     this.#mark = parts.mark;
   }
 
@@ -85,20 +69,18 @@ export class SqliteViews implements Views {
 
   get(key: string): ViewRow | undefined {
     this.#requireOpen();
-    const [row] = this.#all(this.#get, [key]);
+    const row = this.#reader.row(key);
     return row === undefined ? undefined : viewRowOf(row);
+  }
+
+  /** Who writes the rows knows their mark: never above what was folded. */
+  getMarked(key: string): { readonly row: ViewRow | undefined; readonly mark: number } {
+    return { row: this.get(key), mark: this.#mark };
   }
 
   list(query: ViewQuery): readonly ViewRow[] {
     this.#requireOpen();
-    if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > LIST_LIMIT_MAX) {
-      throw new SluiceError('ERR_ARG_RANGE', `A list has 1 to ${LIST_LIMIT_MAX} rows.`);
-    }
-    const [first, ...others] = selectsOf(query);
-    if (first === undefined) return [];
-    if (others.length === 0) return this.#select(first);
-    const rows = [first, ...others].flatMap((select) => this.#select(select));
-    return rows.sort(compareRows).slice(0, query.limit);
+    return this.#reader.list(query);
   }
 
   /** @throws SluiceError ERR_STATE while another checkpoint runs */
@@ -123,7 +105,7 @@ export class SqliteViews implements Views {
     this.#worker?.postMessage({});
     await this.#workerEnd;
     try {
-      if (!this.#isDamaged) this.#database.exec(TRUNCATE_WAL);
+      if (!this.#reader.isDamaged) this.#database.exec(TRUNCATE_WAL);
     } catch (error) {
       this.#parts.log.warn({ error: String(error) }, 'The views could not be closed cleanly.');
     }
@@ -171,7 +153,7 @@ export class SqliteViews implements Views {
     this.#parts.log.error({ error: reply.error }, 'The views could not be written.');
     this.#settle(
       isDamaged(reply)
-        ? this.#damaged(reply.error)
+        ? this.#reader.damaged(reply.error)
         : new SluiceError('ERR_JOURNAL_UNAVAILABLE', 'The views could not be written.'),
     );
   }
@@ -215,31 +197,6 @@ export class SqliteViews implements Views {
   #onWorkerExit(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
     this.#settle(new SluiceError('ERR_JOURNAL_UNAVAILABLE', "The views' thread ended."));
-  }
-
-  #select({ sql, values }: ViewsSelect): readonly ViewRow[] {
-    let statement = this.#selects.get(sql);
-    if (statement === undefined) {
-      // Bounded by the number of ways to combine the conditions.
-      statement = this.#database.prepare(sql);
-      this.#selects.set(sql, statement);
-    }
-    return this.#all(statement, values).map(viewRowOf);
-  }
-
-  #all(statement: Statement, values: readonly SqlValue[]): readonly SqlRow[] {
-    try {
-      return allRows(statement, values);
-    } catch (error) {
-      throw isDamaged(error) ? this.#damaged(error) : error;
-    }
-  }
-
-  #damaged(cause: unknown): SluiceError {
-    const damage = new SluiceError('ERR_JOURNAL_FATAL', 'The views are damaged.', { cause });
-    if (!this.#isDamaged) this.#parts.onDamaged(damage);
-    this.#isDamaged = true;
-    return damage;
   }
 
   #requireOpen(): void {

@@ -152,6 +152,8 @@ export interface Views {
   /** Everything up to this seq is in the rows. */
   readonly mark: number;
   get(key: string): ViewRow | undefined;
+  /** The row, and the mark that it was read under: the row may be ahead of `mark`. */
+  getMarked(key: string): { readonly row: ViewRow | undefined; readonly mark: number };
   list(query: ViewQuery): readonly ViewRow[];
   /**
    * Replaces rows and the mark in one transaction on the thread. One at a time.

@@ -38,7 +38,11 @@ ON CONFLICT (key) DO UPDATE SET page = excluded.page, state = excluded.state, ow
 
 export const VIEWS_SET_MARK = "INSERT OR REPLACE INTO meta (name, value) VALUES ('mark', ?)";
 
-export const VIEWS_GET = `SELECT ${COLUMNS} FROM views WHERE key = ?`;
+/** With the mark: one statement is one look at the file. */
+export const VIEWS_GET = `
+SELECT ${COLUMNS}, (SELECT value FROM meta WHERE name = 'mark') AS mark FROM views WHERE key = ?`;
+
+export const VIEWS_MARK = "SELECT value FROM meta WHERE name = 'mark'";
 
 /**
  * Opens the file for readers, deleting it first if it does not belong to this log.

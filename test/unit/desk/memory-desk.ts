@@ -133,6 +133,10 @@ export class MemoryViews implements ViewsPort {
     return this.rows.get(key);
   }
 
+  getMarked(key: string): { readonly row: DeskViewRow | undefined; readonly mark: number } {
+    return { row: this.get(key), mark: this.mark };
+  }
+
   list(query: DeskViewQuery): readonly DeskViewRow[] {
     const { after } = query;
     this.listedMax = Math.max(this.listedMax, query.limit);
