@@ -16,6 +16,15 @@ function portNumber(text: string): number {
   return value;
 }
 
+function workers(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const value = Number(text);
+  if (!/^\d{1,3}$/.test(text) || value < 1 || value > 127) {
+    throw new InvalidArgumentError('workers are a number from 1 to 127, or auto.');
+  }
+  return value;
+}
+
 function idList(text: string): readonly string[] {
   return text.split(',').map((entry) => entry.trim());
 }
@@ -40,6 +49,7 @@ function addServers(program: Command, result: Result): void {
     .command('start')
     .description('the gateway, from a configuration')
     .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('--workers <n>', 'processes that serve, or auto; overrides the configuration', workers)
     .action(async (options) => {
       result.code = await (await import('./start.ts')).start(options);
     });

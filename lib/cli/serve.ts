@@ -8,6 +8,7 @@ import { createGateway, type Gateway, type GatewayDeps } from '../gateway/gatewa
 import { createMetrics } from '../gateway/metrics.ts';
 import { probeAddress } from '../net/port-probe.ts';
 import { createServer } from '../server/server.ts';
+import { consoleFolder } from './console-folder.ts';
 import { packageVersion } from './version.ts';
 
 const ADMIN_CLOSE_MS = 500;
@@ -19,9 +20,6 @@ export interface Service {
   readonly adminUrl: string;
   stop(): Promise<void>;
 }
-
-/** Folder of the built console, from lib/ and from dist/ alike. */
-const consoleFolder = new URL('../../dist/console/', import.meta.url).pathname;
 
 /** @throws SluiceError as Gateway.start() does */
 export async function serve(

@@ -5,6 +5,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 export const JWT_SECRET_BYTES_MIN = 32;
+/** One place of a supervisor's is the clerk's. */
+const WORKERS_MAX = 127;
 const NOT_BUILT = 'is not built yet in this version';
 
 /** True for localhost, 127.0.0.0/8 and ::1. */
@@ -158,7 +160,7 @@ export const configSchema = z
     trustedProxies: z.array(cidr).max(256).default([]),
     forwardedHeader: z.enum(['x-forwarded-for', 'forwarded']).default('x-forwarded-for'),
     deny: z.array(cidr).max(10_000).default([]),
-    workers: z.literal(1, { message: `must be 1: more processes ${NOT_BUILT}` }).default(1),
+    workers: z.union([z.number().int().min(1).max(WORKERS_MAX), z.literal('auto')]).default(1),
     data: z.string().min(1).default('./.sluice'),
     journal: journal.prefault({}),
     messenger,

@@ -3,7 +3,8 @@
 //   start: journal -> fold what is stored -> clerk takes up what was left -> listen
 //   stop:  drain sessions -> clerk -> servers -> fold's checkpoint -> journal -> loop
 //
-// One process; the rooms know nothing of each other, what joins them is gateway-core.ts.
+// One process; the rooms know nothing of each other, what joins them is gateway-core.ts and clerk-core.ts. In
+// several processes the same two are apart: clerk-process.ts, worker-process.ts.
 
 import { type Clock, systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
@@ -11,22 +12,22 @@ import { type Log, silentLog } from '../base/log.ts';
 import type { OutboxLimits } from '../desk/outbox-limits.ts';
 import type { CommitStats } from '../journal/commit-writer.ts';
 import { type OpenedJournal, openJournal } from '../journal/open.ts';
-import { createGraphClient } from '../messenger/graph-client.ts';
 import type { GraphClient } from '../messenger/types.ts';
 import { createLoop } from '../net/event-loop.ts';
 import { probeAddress } from '../net/port-probe.ts';
 import type { Loop } from '../net/types.ts';
-import { createServerOn } from '../server/server.ts';
 import type { Server } from '../server/types.ts';
 import { configError } from './config.ts';
 import { type ConsoleFiles, readConsole } from './console-route.ts';
 import { Disconnects } from './disconnect.ts';
-import { GatewayCore } from './gateway-core.ts';
+import { createGraph } from './gateway-parts.ts';
 import { addRoutes } from './gateway-routes.ts';
+import { createServers } from './gateway-servers.ts';
 import { DRAIN_SPREAD_MS, STOP_CLOSE_MS, STOP_POSTS_MS } from './limits.ts';
 import { findTlsFaults, tlsOptionsOf } from './listen-tls.ts';
+import { OneProcess } from './one-process.ts';
 import type { GatewaySettings } from './settings.ts';
-import { createCounters, type GatewayStats } from './stats.ts';
+import { createCounters, type GatewayStats, gatewayStats } from './stats.ts';
 
 export interface GatewayDeps {
   readonly clock?: Clock;
@@ -75,7 +76,7 @@ interface Running {
   readonly opened: OpenedJournal;
   readonly graph: GraphClient;
   readonly servers: readonly Server[];
-  readonly core: GatewayCore;
+  readonly house: OneProcess;
 }
 
 class ProcessGateway implements Gateway {
@@ -103,19 +104,7 @@ class ProcessGateway implements Gateway {
 
   stats(): GatewayStats {
     const running = this.#running;
-    const servers = running?.servers ?? [];
-    return {
-      ...this.#counters,
-      sessionsRefused: servers.reduce(
-        (sum, server) => sum + server.stats().admission.routeAddressFull,
-        this.#counters.sessionsRefused,
-      ),
-      published: running?.core.hub.published ?? 0,
-      sessions: running?.core.sessions.size ?? 0,
-      connections: servers.reduce((sum, server) => sum + server.connectionCount, 0),
-      head: running?.opened.journal.head ?? 0,
-      epoch: running?.opened.journal.epoch ?? '',
-    };
+    return gatewayStats(this.#counters, running?.servers ?? [], running?.house.core);
   }
 
   async start(): Promise<{ readonly urls: readonly string[] }> {
@@ -130,8 +119,8 @@ class ProcessGateway implements Gateway {
     const running = await this.#open();
     this.#running = running;
     try {
-      await running.core.start();
-      addRoutes(running.servers, running.core, this.#settings, files);
+      await running.house.start();
+      addRoutes(running.servers, running.house.core, this.#settings, files);
       for (const { host, port } of this.#settings.listen) await probeAddress(host, port);
       const urls = await listenAll(running.servers);
       this.#isStarted = true;
@@ -191,26 +180,12 @@ class ProcessGateway implements Gateway {
 
   #assemble(loop: Loop, opened: OpenedJournal): Running {
     const settings = this.#settings;
-    const { forwardedHeader, deny = [] } = settings;
-    const servers = settings.listen.map(({ host, port, tls, proxyProtocol = 'off' }) =>
-      createServerOn(loop, {
-        host,
-        port,
-        ...(tls === undefined ? {} : { tls: tlsOptionsOf(tls) }),
-        proxyProtocol,
-        trustedProxies: settings.trustedProxies,
-        ...(forwardedHeader === undefined ? {} : { forwardedHeader }),
-        admission: { deny },
-        messageBytesMax: settings.limits.messageBytes,
-        queueBytes: settings.limits.queueBytes,
-        onError: (error) => this.#noteHandlerError(error),
-      }),
-    );
-    const graph = this.#deps.graph ?? this.#createGraph();
+    const servers = createServers(loop, settings, this.#log);
+    const graph = this.#deps.graph ?? createGraph(settings, this.#clock, this.#log);
     const { outboxLimits } = this.#deps;
-    const core = new GatewayCore({
+    const house = new OneProcess({
       settings,
-      ...opened,
+      opened,
       graph,
       publish: (topic, texts) => {
         for (const server of servers) server.publishAll(topic, texts);
@@ -220,46 +195,29 @@ class ProcessGateway implements Gateway {
       counters: this.#counters,
       ...(outboxLimits === undefined ? {} : { outboxLimits }),
     });
-    return { loop, opened, graph, servers, core };
-  }
-
-  #createGraph(): GraphClient {
-    const { graphUrl, graphVersion, appSecrets, pages } = this.#settings.messenger;
-    const tokens = new Map(pages.map((page) => [page.id, page.accessToken]));
-    return createGraphClient({
-      graphUrl,
-      graphVersion,
-      tokenOf: (page) => tokens.get(page),
-      appSecret: appSecrets[0],
-      clock: this.#clock,
-      log: this.#log,
-    });
+    return { loop, opened, graph, servers, house };
   }
 
   async #stop(isGraceful: boolean): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    const { loop, opened, graph, servers, core } = running;
+    const { loop, opened, graph, servers, house } = running;
+    const { core, clerk } = house;
     const random = this.#deps.random ?? Math.random;
     if (isGraceful) await core.drain(() => Math.round(random() * DRAIN_SPREAD_MS));
     core.disconnectAll(Disconnects.restart);
-    const isQuiet = await core.outbox.shutdown(isGraceful ? STOP_POSTS_MS : 0);
+    const isQuiet = await clerk.stop(isGraceful ? STOP_POSTS_MS : 0);
     if (!isQuiet) this.#log.warn({}, 'Calls to Meta are open: the next start awaits their echoes.');
     const deadlineMs = isGraceful ? STOP_CLOSE_MS : 1;
     const { code, reason } = Disconnects.restart;
     await Promise.all(servers.map((server) => server.close({ code, reason, deadlineMs })));
-    await core.stop();
+    await house.stop();
     await opened.journal.close();
     await opened.views.close();
     const isClosed = graph.close();
     if (isGraceful) await isClosed;
     await loop.close();
     this.#log.info({}, 'The gateway has stopped.');
-  }
-
-  #noteHandlerError(error: unknown): void {
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#log.error({ reason }, 'A handler failed; its connection is closed.');
   }
 
   #fail(error: unknown): void {

@@ -8,10 +8,15 @@ export interface HousekeepingOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly sweeps: readonly (() => void)[];
+  /** Of the process that writes the journal. */
+  readonly retention?: Retention;
+}
+
+export interface Retention {
   /** Deletes a bounded piece of what is older than `at`; true when more is left. */
-  readonly deleteBefore: (at: number) => boolean;
+  deleteBefore(at: number): boolean;
   /** undefined: everything is kept. */
-  readonly retentionDays: number | undefined;
+  readonly days: number | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -38,11 +43,11 @@ export class Housekeeping {
   }
 
   #retain(): void {
-    const { clock, log, retentionDays, deleteBefore } = this.#options;
-    if (retentionDays === undefined || clock.monotonicMs() < this.#retentionAt) return;
+    const { clock, log, retention } = this.#options;
+    if (retention?.days === undefined || clock.monotonicMs() < this.#retentionAt) return;
     let hasMore = false;
     try {
-      hasMore = deleteBefore(clock.now() - retentionDays * DAY_MS);
+      hasMore = retention.deleteBefore(clock.now() - retention.days * DAY_MS);
     } catch (error) {
       log.warn({ reason: String(error) }, 'Old records could not be deleted; it is tried again.');
     }

@@ -89,3 +89,30 @@ export const STOP_POSTS_MS = 5_000;
 export const STOP_CLOSE_MS = 5_000;
 /** How often a stop looks whether the requests under way are answered. */
 export const STOP_POLL_MS = 20;
+
+/**
+ * Bytes of one append on its way to the clerk; a longer one goes in pieces, in order. A record of the
+ * bus has 1 MiB, and a single record of the journal up to three bytes per character.
+ */
+export const APPEND_BYTES_MAX = 512 * 1024;
+/** Bytes of appends that a worker has under way or waiting; beyond it they are refused. */
+export const APPENDS_BYTES_TOTAL_MAX = 64 * 1024 * 1024;
+/** How long an append waits for a clerk and its answer. */
+export const APPEND_WAIT_MS = WEBHOOK_ANSWER_MAX_MS;
+/** How often appends that wait for a clerk are looked at. */
+export const CLERK_SWEEP_MS = 100;
+/** How long a worker waits for the answer of a clerk that is in standby, before it asks again. */
+export const CLERK_HELLO_MS = 60_000;
+/** How often the clerk says where its journal stands: bounds how late a dropped commit is seen. */
+export const CLERK_STATE_MS = 250;
+/** A commit with more characters than this is not sent: it is read from the file. */
+export const COMMIT_CHARS_MAX = 300 * 1024;
+/** How often and how long a clerk tries to take the folder that the one before has just left. */
+export const CLERK_OPEN_EVERY_MS = 20;
+export const CLERK_OPEN_MS = 10_000;
+/** A clerk that leaves for good waits so long for the workers, whose last records it stores. */
+export const CLERK_LAST_MS = 4_000;
+/** A worker that finds no clerk within this time ends. */
+export const WORKER_CLERK_MS = 25_000;
+/** Agents of a worker that leaves come back this long after they were closed, spread. */
+export const WORKER_RETRY_MS = 1_000;

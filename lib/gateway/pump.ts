@@ -1,9 +1,8 @@
-// The one reader of the journal's tail: every record goes through here, once and in order, in the tick of
-// its commit. The fold comes first, so that whoever is told finds the state that includes the record.
+// The one reader of the journal's tail in a process: every record goes through here, once and in order, in the
+// tick of its commit. The fold comes first, so that whoever is told finds the state that includes the record.
 
 import type { LiveRecord } from '../desk/live-record.ts';
 import type { Journal, JournalRecord, Tail } from '../journal/types.ts';
-import type { Hub } from './hub.ts';
 
 export interface PumpOptions {
   readonly journal: Pick<Journal, 'tail' | 'head'>;
@@ -11,9 +10,10 @@ export interface PumpOptions {
     readonly position: number;
     apply(records: readonly JournalRecord[]): readonly LiveRecord[];
   };
-  readonly hub: Pick<Hub, 'publish'>;
+  /** The hub, which knows itself where it begins. */
+  readonly onRecords?: (records: readonly JournalRecord[]) => void;
   /** The clerk and the profiles; not told of what was stored before `start` returned. */
-  readonly onLive: (records: readonly LiveRecord[]) => void;
+  readonly onLive?: (records: readonly LiveRecord[]) => void;
 }
 
 export class Pump {
@@ -25,10 +25,7 @@ export class Pump {
     this.#options = options;
   }
 
-  /**
-   * Folds what is stored; resolves when the projection stands at the head, which must not move
-   * meanwhile.
-   */
+  /** Folds what is stored; resolves when the projection stands where the head was at the call. */
   start(): Promise<void> {
     const { journal, projection } = this.#options;
     const { head } = journal;
@@ -51,9 +48,9 @@ export class Pump {
   }
 
   #pass(records: readonly JournalRecord[]): void {
-    const { projection, hub, onLive } = this.#options;
+    const { projection, onRecords, onLive } = this.#options;
     const live = projection.apply(records);
-    hub.publish(records);
-    if (this.#isLive) onLive(live);
+    onRecords?.(records);
+    if (this.#isLive) onLive?.(live);
   }
 }

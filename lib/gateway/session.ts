@@ -85,6 +85,7 @@ export class Session {
   #endsAt: number;
   #isWarned = false;
   #tab = '';
+  #joinedAt = 0;
   #state: 'new' | 'joined' | 'ended' = 'new';
   readonly #waiting: Waiting[] = [];
   #isHandling = false;
@@ -125,6 +126,11 @@ export class Session {
   /** The name that the client's tab gave itself; '' before hello. */
   get tab(): string {
     return this.#tab;
+  }
+
+  /** When it said hello, in ms since the epoch; 0 before. */
+  get joinedAt(): number {
+    return this.#joinedAt;
   }
 
   get isEnded(): boolean {
@@ -229,9 +235,10 @@ export class Session {
   }
 
   #join(message: Message): void {
-    const { sessions, hub, journal, heartbeatSeconds } = this.#world;
+    const { sessions, hub, journal, heartbeatSeconds, clock } = this.#world;
     this.#tab = textUpTo(message['session'], REQUEST_ID_CHARS_MAX);
-    sessions.findTwin(this)?.disconnect(Disconnects.replaced);
+    this.#joinedAt = clock.now();
+    sessions.joined(this)?.disconnect(Disconnects.replaced);
     this.#state = 'joined';
     const since = this.#resumable(message['since']);
     const welcome = {

@@ -1,5 +1,8 @@
 // What the gateway counts. Plain numbers, read by metrics and status; never a name, a text or a secret.
 
+import type { Server } from '../server/types.ts';
+import type { GatewayCore } from './gateway-core.ts';
+
 export interface GatewayCounters {
   /** Signed webhook bodies that were parsed. */
   webhooks: number;
@@ -61,5 +64,25 @@ export function createCounters(): GatewayCounters {
     postsUnknown: 0,
     profilesFetched: 0,
     profilesMissing: 0,
+  };
+}
+
+/** What one process that serves has counted, and what it has open. */
+export function gatewayStats(
+  counters: GatewayCounters,
+  servers: readonly Server[],
+  core: GatewayCore | undefined,
+): GatewayStats {
+  return {
+    ...counters,
+    sessionsRefused: servers.reduce(
+      (sum, server) => sum + server.stats().admission.routeAddressFull,
+      counters.sessionsRefused,
+    ),
+    published: core?.hub.published ?? 0,
+    sessions: core?.sessions.size ?? 0,
+    connections: servers.reduce((sum, server) => sum + server.connectionCount, 0),
+    head: core?.options.journal.head ?? 0,
+    epoch: core?.options.journal.epoch ?? '',
   };
 }

@@ -12,8 +12,17 @@ export interface SignalReceiver {
   hint(text: string): void;
 }
 
+/** One agent begins or ends to type somewhere. */
+export interface TypingSignal {
+  readonly person: Person;
+  readonly conversation: string;
+  readonly on: boolean;
+}
+
 export interface TypingOptions {
   readonly receivers: () => Iterable<SignalReceiver>;
+  /** Tells the agents of other processes. */
+  readonly tellOthers?: (signal: TypingSignal) => void;
   /** Shows it to the customer, best effort. */
   readonly showCustomer: (conversation: string, on: boolean) => void;
   /** Monotonic milliseconds. */
@@ -66,7 +75,19 @@ export class TypingSignals {
    */
   sent(person: Person, conversation: string): void {
     if (this.#typing.delete(JSON.stringify([person.id, conversation]))) {
-      this.#tell(person, conversation, false);
+      this.#tell({ person, conversation, on: false });
+    }
+  }
+
+  /** Another process says so of an agent of its own: the agents here are shown it. */
+  heard({ person, conversation, on }: TypingSignal): void {
+    const data = JSON.stringify({ agent: { id: person.id, name: person.name }, on });
+    const head = `{"type":"signal","kind":"typing","conversation":${JSON.stringify(conversation)}`;
+    const text = `${head},"data":${data}}`;
+    const page = pageOf(conversation);
+    for (const receiver of this.#options.receivers()) {
+      const isOther = receiver.person.id !== person.id;
+      if (isOther && receiver.scope.allowsPage(page)) receiver.hint(text);
     }
   }
 
@@ -84,18 +105,12 @@ export class TypingSignals {
   }
 
   #show(person: Person, conversation: string, on: boolean): void {
-    this.#tell(person, conversation, on);
+    this.#tell({ person, conversation, on });
     this.#options.showCustomer(conversation, on);
   }
 
-  #tell(person: Person, conversation: string, on: boolean): void {
-    const data = JSON.stringify({ agent: { id: person.id, name: person.name }, on });
-    const head = `{"type":"signal","kind":"typing","conversation":${JSON.stringify(conversation)}`;
-    const text = `${head},"data":${data}}`;
-    const page = pageOf(conversation);
-    for (const receiver of this.#options.receivers()) {
-      const isOther = receiver.person.id !== person.id;
-      if (isOther && receiver.scope.allowsPage(page)) receiver.hint(text);
-    }
+  #tell(signal: TypingSignal): void {
+    this.heard(signal);
+    this.#options.tellOthers?.(signal);
   }
 }

@@ -40,7 +40,7 @@ export const REJOIN_GRACE_MS = 5_000;
 export const REJOIN_EVERY_MS = 100;
 /** What requests get when the supervisor is gone for good: ports must be free within seconds. */
 export const ABANDONED_DEADLINE_MS = 2_000;
-/** What is left for onLeave tasks when the drain has used up its time. */
+/** What onLeave tasks have at least, though the drain has used up the worker's time. */
 export const LEAVE_TASKS_MS = 5_000;
 
 /** Reading the stack of a worker that hangs. */

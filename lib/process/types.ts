@@ -172,7 +172,15 @@ export interface WorkerRole {
   serve(server: Servable, options?: ServeOptions): Promise<void>;
   /** Says that this worker is ready, for programs that serve() nothing, or several servers. */
   ready(): void;
-  /** Runs before the process leaves, after the servers have drained; a rejection is logged. */
+  /**
+   * Runs when it is told to leave, while everybody is connected still.
+   * @param windowMs over which the servers' sockets will be closed
+   */
+  onDrain(task: (windowMs: number) => void): void;
+  /**
+   * Runs before the process leaves, after the servers have drained; a rejection is logged. It has what is
+   * left of the time that the worker has in all, at least five seconds.
+   */
   onLeave(task: () => void | Promise<void>): void;
   /** Adds to what the supervisor knows of this worker: plain values, 16 KiB of JSON at most. */
   report(extra: Readonly<Record<string, unknown>>): void;

@@ -38,6 +38,7 @@ class Worker implements WorkerRole {
   readonly #folder: string;
   readonly #sockets: ServedSockets;
   readonly #link: ControlLink;
+  readonly #drainTasks: ((windowMs: number) => void)[] = [];
   readonly #tasks: (() => void | Promise<void>)[] = [];
   #state: WorkerState = 'starting';
   #extra: Readonly<Record<string, unknown>> = {};
@@ -85,6 +86,10 @@ class Worker implements WorkerRole {
 
   ready(): void {
     if (this.#state === 'starting') this.#setState('ready');
+  }
+
+  onDrain(task: (windowMs: number) => void): void {
+    this.#drainTasks.push(task);
   }
 
   onLeave(task: () => void | Promise<void>): void {
@@ -154,16 +159,18 @@ class Worker implements WorkerRole {
       return;
     }
     this.#setState('draining');
+    for (const task of this.#drainTasks.splice(0)) task(how.windowMs);
     this.#sockets.close();
     void this.#drain(how);
   }
 
   async #drain({ code, windowMs, restMs }: SupervisorWords['leave']): Promise<void> {
+    const end = performance.now() + windowMs + restMs;
     const ends = this.#sockets.servers.map((server) =>
       server.close({ code, reason: 'restart', windowMs, deadlineMs: restMs }),
     );
     await Promise.all(ends);
-    await this.#runTasks();
+    await this.#runTasks(end - performance.now());
     process.exit(0);
   }
 
@@ -173,12 +180,12 @@ class Worker implements WorkerRole {
       for (const socket of server.sockets) socket.close(CODE_RESTART, 'restart');
     }
     await new Promise((resolve) => setTimeout(resolve, restMs / 2));
-    await this.#runTasks();
+    await this.#runTasks(restMs / 2);
     process.exit(0);
   }
 
-  async #runTasks(): Promise<void> {
-    const timer = setTimeout(() => process.exit(1), LEAVE_TASKS_MS);
+  async #runTasks(leftMs: number): Promise<void> {
+    const timer = setTimeout(() => process.exit(1), Math.max(LEAVE_TASKS_MS, leftMs));
     for (const task of this.#tasks.splice(0)) {
       try {
         await task();

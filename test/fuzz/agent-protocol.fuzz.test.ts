@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../lib/base/clock.ts';
 import { silentLog } from '../../lib/base/log.ts';
-import { GatewayCore } from '../../lib/gateway/gateway-core.ts';
+import { OneProcess } from '../../lib/gateway/one-process.ts';
 import { Scope } from '../../lib/gateway/scope.ts';
 import { Session } from '../../lib/gateway/session.ts';
 import { createCounters } from '../../lib/gateway/stats.ts';
@@ -42,7 +42,7 @@ const graph: GraphClient = {
 let rig: Rig;
 let directory: string;
 let opened: OpenedJournal;
-let core: GatewayCore;
+let house: OneProcess;
 let token: string;
 
 beforeAll(async () => {
@@ -50,9 +50,9 @@ beforeAll(async () => {
   rig.graph.url = 'http://127.0.0.1:1';
   directory = mkdtempSync(join(tmpdir(), 'sluice-fuzz-'));
   opened = await openJournal({ directory });
-  core = new GatewayCore({
+  house = new OneProcess({
     settings: rig.settings,
-    ...opened,
+    opened,
     graph,
     publish: () => undefined,
     clock: systemClock,
@@ -60,7 +60,7 @@ beforeAll(async () => {
     counters: createCounters(),
     outboxLimits: { threadPerSecond: 1e6, pagePerSecond: 1e6, pageBurst: 1e6, threadBurst: 1e6 },
   });
-  await core.start();
+  await house.start();
   token = await mintToken(JWT_SECRET, {
     id: 'agent-0',
     name: 'A',
@@ -80,8 +80,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await core.outbox.shutdown(1_000);
-  await core.stop();
+  await house.clerk.stop(1_000);
+  await house.stop();
   await opened.journal.close();
   await opened.views.close();
   rmSync(directory, { recursive: true, force: true });
@@ -178,7 +178,7 @@ let opens = 0;
 function openSession(): Open {
   opens += 1;
   const socket = new FakeSocket({ queueBytes: 1e9 });
-  const session = new Session(core.world, socket, {
+  const session = new Session(house.core.world, socket, {
     person: { id: `agent-${opens % 3}`, name: 'A', role: 'agent' },
     scope: new Scope(['100'], 'agent'),
     issuedAt: 0,
@@ -243,6 +243,6 @@ test(`survives ${CASES} messages (seed ${SEED})`, async () => {
   for (const code of ['ok', 'bad_request', 'forbidden', 'stale', 'unsupported']) {
     expect(outcomes.get(code) ?? 0, code).toBeGreaterThan(CASES / 1_000);
   }
-  expect(core.sessions.size).toBe(0);
+  expect(house.core.sessions.size).toBe(0);
   expect(opened.journal.isAvailable).toBe(true);
 });

@@ -26,10 +26,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   desk: ['base'],
   client: [],
   compat: ['base', 'native', 'net', 'http', 'websocket', 'server', 'process'],
-  gateway: ['base', 'native', 'net', 'server', 'messenger', 'journal', 'desk', 'client'],
+  gateway: ['base', 'native', 'net', 'server', 'process', 'messenger', 'journal', 'desk', 'client'],
   simulator: ['base', 'net', 'server', 'messenger'],
   console: ['client'],
-  cli: ['base', 'net', 'server', 'messenger', 'journal', 'desk', 'gateway', 'simulator', 'client'],
+  cli: [
+    ...['base', 'net', 'server', 'process', 'messenger', 'journal', 'desk', 'gateway'],
+    ...['simulator', 'client'],
+  ],
 };
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
   client: ['desk'],

@@ -4,7 +4,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../../lib/base/log.ts';
 import type { ConversationState } from '../../../lib/desk/conversation.ts';
 import { emptyState } from '../../../lib/desk/fold.ts';
-import { createPostPort, decide } from '../../../lib/gateway/clerk.ts';
 import {
   ACTIONS_RUNNING_MAX,
   PROFILE_REPEAT_MS,
@@ -14,6 +13,7 @@ import {
   TYPING_MAX,
   TYPING_REPEAT_MS,
 } from '../../../lib/gateway/limits.ts';
+import { createPostPort, decide } from '../../../lib/gateway/post-port.ts';
 import { Profiles } from '../../../lib/gateway/profiles.ts';
 import { Scope } from '../../../lib/gateway/scope.ts';
 import { SenderActions } from '../../../lib/gateway/sender-actions.ts';

@@ -35,7 +35,7 @@ function start(head: number, position: number) {
       },
     },
     projection,
-    hub: { publish: (records) => void order.push(`hub ${records.map((record) => record.seq)}`) },
+    onRecords: (records) => void order.push(`hub ${records.map((record) => record.seq)}`),
     onLive: (records) => void order.push(`live ${records.map((record) => record.seq)}`),
   });
   return { pump, tail, order };

@@ -171,13 +171,15 @@ describe('housekeeping', () => {
       clock,
       log: silentLog,
       sweeps: [() => (sweeps += 1)],
-      deleteBefore: (at) => {
-        deleted.push(clock.now() - at);
-        const answer = answers.shift() ?? false;
-        if (answer instanceof Error) throw answer;
-        return answer;
+      retention: {
+        deleteBefore: (at) => {
+          deleted.push(clock.now() - at);
+          const answer = answers.shift() ?? false;
+          if (answer instanceof Error) throw answer;
+          return answer;
+        },
+        days: retentionDays,
       },
-      retentionDays,
     });
     housekeeping.start();
     return { clock, deleted, housekeeping, sweeps: () => sweeps };

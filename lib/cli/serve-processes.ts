@@ -1,0 +1,51 @@
+// The supervisor of a gateway in several processes: N places for workers, and one, the last, for the clerk. It
+// opens the addresses and keeps them, and reads nothing of what goes through.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../base/log.ts';
+import type { GatewayConfig } from '../gateway/config-schema.ts';
+import { DRAIN_SPREAD_MS } from '../gateway/limits.ts';
+import { supervise } from '../process/supervisor.ts';
+
+const PID_FILE = 'sluice.pid';
+/** For the last records of the workers, and the clerk's open calls to Meta after them. */
+const STOP_TIMEOUT_MS = 15_000;
+
+/** @returns the exit code, when the last process is gone */
+export async function serveProcesses(
+  config: GatewayConfig,
+  workers: number,
+  log: Log,
+): Promise<number> {
+  const serving = Array.from({ length: workers }, (_, slot) => slot);
+  const { host, port } = config.admin;
+  mkdirSync(config.data, { recursive: true });
+  const supervisor = await supervise({
+    workers: workers + 1,
+    listen: [
+      ...config.listen.map((listen) => ({ host: listen.host, port: listen.port, slots: serving })),
+      { host, port, slots: [workers] },
+    ],
+    pidFile: join(config.data, PID_FILE),
+    drainWindowMs: DRAIN_SPREAD_MS,
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+    log,
+  });
+  const isUp = await Promise.race([
+    supervisor.ready.then(() => true),
+    supervisor.ended.then(() => false),
+  ]);
+  if (isUp) {
+    const { ports } = supervisor;
+    const urls = config.listen.map((listen, index) => urlOf(listen, ports[index] ?? 0));
+    const admin = urlOf({ host }, ports.at(-1) ?? 0);
+    log.info({ port: ports[0], urls, admin, workers }, 'listening');
+  }
+  return supervisor.ended;
+}
+
+function urlOf({ host, tls }: { host: string; tls?: unknown }, port: number): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return `${tls === undefined ? 'http' : 'https'}://${name}:${port}`;
+}
