@@ -52,16 +52,22 @@ export function sign(body: string, secret: string = SECRETS.appSecret): string {
 }
 
 /** A customer's text message as Meta posts it. */
-export function textBody(mid: string, user: string, text: string, at = Date.now()): string {
+export function textBody(
+  mid: string,
+  user: string,
+  text: string,
+  at = Date.now(),
+  page = PAGE,
+): string {
   const event = {
     sender: { id: user },
-    recipient: { id: PAGE },
+    recipient: { id: page },
     timestamp: at,
     message: { mid, text },
   };
   return JSON.stringify({
     object: 'page',
-    entry: [{ id: PAGE, time: Date.now(), messaging: [event] }],
+    entry: [{ id: page, time: Date.now(), messaging: [event] }],
   });
 }
 
@@ -69,6 +75,8 @@ export interface GatewayProcessOptions {
   readonly graphUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Pages beside PAGE and OTHER_PAGE. */
+  readonly pages?: readonly string[];
 }
 
 export class GatewayProcess {
@@ -98,6 +106,11 @@ export class GatewayProcess {
         pages: [
           { id: PAGE, name: 'Page', accessToken: SECRETS.accessToken },
           { id: OTHER_PAGE, name: 'Other', accessToken: SECRETS.accessToken },
+          ...(options.pages ?? []).map((id) => ({
+            id,
+            name: id,
+            accessToken: SECRETS.accessToken,
+          })),
         ],
       },
       agents: { jwt: { secret: SECRETS.jwtSecret }, sessionsPerAgent: 1000 },
@@ -149,6 +162,23 @@ export class GatewayProcess {
         reject(new Error(`The gateway ended with ${code}: ${this.output.slice(-2000)}`));
       });
     });
+  }
+
+  /** Sends a signal to the process, and waits for nothing. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** The newest line of its log that says `message` of that place: the pid in it; 0 without one. */
+  pidOf(slot: number, message = 'worker ready'): number {
+    const lines = this.output.split('\n').reverse();
+    const line = lines.find((text) => text.includes(`"slot":${slot},`) && text.includes(message));
+    return Number(/"slot":\d+,"pid":(\d+)/.exec(line ?? '')?.[1] ?? 0);
+  }
+
+  /** How often its log says it. */
+  countOf(text: string): number {
+    return this.output.split(text).length - 1;
   }
 
   /** Resolves with the exit code when the process is gone by itself. */
