@@ -68,9 +68,9 @@ export class ClerkLink implements AppendPort {
     for (const peer of bus.peers) this.#greet(peer);
   }
 
-  /** Whether a clerk takes appends. */
-  get isAttached(): boolean {
-    return this.#clerk !== undefined;
+  /** Whether it is the clerk that takes appends: what another one says is not to be believed yet. */
+  isClerk(peer: BusPeer): boolean {
+    return peer.serial === this.#clerk?.serial;
   }
 
   /** Bytes of appends that are not answered. */

@@ -152,7 +152,7 @@ export class ClerkProcess {
     const running = this.#running;
     if (running === undefined) return;
     const { opened, projection, pump, core, graph } = running;
-    if (!this.#hasSuccessor()) await this.#workersGone();
+    await this.#successorOrEnd();
     const { log } = this.#options;
     const isQuiet = await core.stop(STOP_POSTS_MS);
     if (!isQuiet) log.warn({}, 'Calls to Meta are open: the next clerk awaits their echoes.');
@@ -170,14 +170,15 @@ export class ClerkProcess {
     return bus.peers.some((peer) => peer.slot === slot && peer.serial > serial);
   }
 
-  /** Resolves when no worker is on the bus, at the latest after CLERK_LAST_MS. */
-  #workersGone(): Promise<void> {
+  /** Resolves when somebody is there to take over, or no worker is; at the latest after CLERK_LAST_MS. */
+  #successorOrEnd(): Promise<void> {
     const { slot, bus } = this.#options.role;
-    const hasWorkers = (): boolean => bus.peers.some((peer) => peer.slot !== slot);
+    const isNeeded = (): boolean =>
+      !this.#hasSuccessor() && bus.peers.some((peer) => peer.slot !== slot);
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, CLERK_LAST_MS);
       const look = (): void => {
-        if (hasWorkers()) return;
+        if (isNeeded()) return;
         clearTimeout(timer);
         resolve();
       };

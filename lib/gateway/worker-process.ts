@@ -61,12 +61,15 @@ export class WorkerProcess {
       onAttached: (hello) => this.#onClerk(hello),
       onFatal,
     });
-    role.bus.onSignal('clerk.commit', (text) => {
+    role.bus.onSignal('clerk.commit', (text, from) => {
+      if (!this.#link.isClerk(from)) return;
       const { rows, state } = decodeCommit(String(text));
       this.#follower?.journal.committed(rows, state);
       this.#projection?.marked(state.mark);
     });
-    role.bus.onSignal('clerk.state', (text) => this.#heardState(decodeState(String(text))));
+    role.bus.onSignal('clerk.state', (text, from) => {
+      if (this.#link.isClerk(from)) this.#heardState(decodeState(String(text)));
+    });
   }
 
   /**

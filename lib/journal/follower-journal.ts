@@ -58,6 +58,7 @@ export class FollowerJournal implements Journal {
   readonly #tails: Tails;
   #head: number;
   #tailSeq: number;
+  #announced: JournalState | undefined;
   #isClosed = false;
   #hasFailed = false;
 
@@ -103,13 +104,13 @@ export class FollowerJournal implements Journal {
 
   /** A clerk is there, the first or the next one. @param epoch of the journal that it has opened */
   attached(epoch: string, state: JournalState): void {
-    const { views } = this.#parts;
-    const isOther = epoch !== this.epoch || state.head < this.#head || state.mark < views.mark;
-    if (isOther) {
+    // What the clerk before it has said; the file itself may be ahead of what this one said a moment ago.
+    const last = this.#announced ?? state;
+    if (epoch !== this.epoch || state.head < last.head || state.mark < last.mark) {
       this.#fail(new SluiceError('ERR_JOURNAL_FATAL', 'The journal was replaced while in use.'));
       return;
     }
-    views.reopen();
+    this.#parts.views.reopen();
     this.announced(state);
   }
 
@@ -124,6 +125,7 @@ export class FollowerJournal implements Journal {
   /** Where the journal stands: what has not come is read. */
   announced(state: JournalState): void {
     if (this.#isClosed) return;
+    this.#announced = state;
     this.#tailSeq = Math.max(this.#tailSeq, state.tailSeq);
     this.#parts.views.marked(state.mark);
     this.#catchUp(state.head);

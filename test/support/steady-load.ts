@@ -52,7 +52,7 @@ export function noAnswers(): Answers {
 function note(answers: Answers, status: number, startedAt: number, fault = ''): void {
   answers.statuses.set(status, (answers.statuses.get(status) ?? 0) + 1);
   answers.msMax = Math.max(answers.msMax, performance.now() - startedAt);
-  if (fault !== '' && answers.faults.length < 10) answers.faults.push(fault);
+  if (fault !== '' && answers.faults.length < 5) answers.faults.push(fault);
 }
 
 /** Posts webhooks over kept connections, as Meta does. */

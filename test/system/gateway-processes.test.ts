@@ -142,14 +142,20 @@ describe(`under load (seed ${SEED})`, () => {
     const gateway = await startGateway();
     const { agents, met } = await joinAll(gateway, AGENTS);
     const load = startLoad(gateway, seededRandom(SEED), false);
-    await every(RELOAD_EVERY_MS, LOAD_MS, () => gateway.signal('SIGHUP'));
+    let reloads = 0;
+    await every(RELOAD_EVERY_MS, LOAD_MS, () => {
+      gateway.signal('SIGHUP');
+      reloads += 1;
+    });
+    await until('the last reload is done', SETTLE_MS, () => startsOf(gateway) >= 3 * reloads + 3);
     await load.stop();
     const { webhooks, visits } = load;
     console.log(
-      `${gateway.countOf('"msg":"worker ready"')} starts; webhooks ${text(webhooks.answers)}; ` +
+      `${reloads} reloads; webhooks ${text(webhooks.answers)}; ` +
         `visits ${text(visits)}; closes ${JSON.stringify([...met.closes])}, ` +
         `${met.returns.length} returns, ${met.failures} handshakes failed`,
     );
+    expect(gateway.countOf('reload failed')).toBe(0);
     expect(webhooks.answers.faults).toEqual([]);
     expect([...webhooks.answers.statuses.keys()]).toEqual([200]);
     expect(visits.faults).toEqual([]);
@@ -176,8 +182,8 @@ describe(`under load (seed ${SEED})`, () => {
     await load.stop();
     const { webhooks, visits } = load;
     console.log(
-      `${kills} kills; webhooks ${text(webhooks.answers)}; visits ${text(visits)}; ` +
-        `closes ${JSON.stringify([...met.closes])}`,
+      `${kills} kills; visits ${text(visits)}; closes ${JSON.stringify([...met.closes])}; ` +
+        `webhooks ${text(webhooks.answers)}`,
     );
     expect(kills).toBeGreaterThan(LOAD_MS / KILL_EVERY_MS / 3);
     const allowed = new Set([0, 200, 503]);
@@ -196,6 +202,10 @@ describe(`under load (seed ${SEED})`, () => {
     expect([...load.acknowledged].filter((mid) => !once.has(mid))).toEqual([]);
   });
 });
+
+function startsOf(gateway: GatewayProcess): number {
+  return gateway.countOf('"msg":"worker ready"');
+}
 
 /** The busiest second of a reload has far less than all returns. */
 function expectSpread(returns: readonly number[]): void {

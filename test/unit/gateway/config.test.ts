@@ -66,7 +66,9 @@ describe('faults name the path', () => {
     ['messenger.graphUrl', 'http://graph.example', 'messenger.graphUrl'],
     ['messenger.humanAgent', true, 'messenger.humanAgent'],
     ['messenger.pages', [], 'messenger.pages'],
-    ['workers', 4, 'workers'],
+    ['workers', 0, 'workers'],
+    ['workers', 128, 'workers'],
+    ['workers', 'many', 'workers'],
     ['journal', { kind: 'jetstream' }, 'journal.kind'],
     ['listen', [{ port: 70_000 }], 'listen.0.port'],
     ['listen', [{ port: 1, tls: { cert: 'a' } }], 'listen.0.tls.key'],
@@ -94,7 +96,7 @@ describe('faults name the path', () => {
   });
 
   test('every fault at once, and "is missing" for what is absent', () => {
-    const { faults } = checkConfig({ agents: {}, workers: 3 });
+    const { faults } = checkConfig({ agents: {}, workers: 0.5 });
     expect(faults).toContainEqual({ path: 'messenger', message: 'is missing' });
     expect(faults).toContainEqual({ path: 'agents.jwt', message: 'is missing' });
     expect(faults.map((entry) => entry.path)).toContain('workers');
