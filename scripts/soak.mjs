@@ -1,5 +1,5 @@
 // `npm run soak`: the long runs. Kills for minutes, fuzz cases by the million, and a steady load whose
-// memory must not grow; a crowd of which many never read, a million visits.
+// memory must not grow; a crowd of which many never read, a million visits, reloads and kills of a gateway's processes.
 //   node scripts/soak.mjs [--kills=100] [--cases=1000000] [--visits=1000000] [--minutes=5] [--only=NAME,…]
 
 import { spawnSync } from 'node:child_process';
@@ -31,6 +31,11 @@ const RUNS = [
     name: 'visits',
     args: ['--project', 'system', 'test/system/no-leak.test.ts'],
     env: { SLUICE_TEST_VISITS: option('visits', '1000000') },
+  },
+  {
+    name: 'processes',
+    args: ['--project', 'system', 'test/system/gateway-processes.test.ts'],
+    env: { SLUICE_TEST_SOAK: '1' },
   },
   {
     name: 'steady',

@@ -20,15 +20,18 @@ export interface Encounters {
   failures: number;
   /** Snapshots after the first join: the state was not continued. */
   snapshots: number;
+  /** 0 to 1, for the waits. */
+  readonly random: () => number;
   /** Events whose predecessor in their conversation was not seen. */
   gaps: number;
 }
 
-export function noEncounters(): Encounters {
-  return { closes: new Map(), returns: [], failures: 0, snapshots: 0, gaps: 0 };
+export function noEncounters(random: () => number): Encounters {
+  return { closes: new Map(), returns: [], failures: 0, snapshots: 0, gaps: 0, random };
 }
 
-const RETRY_MS = 50;
+/** As sluice/client: the first wait after a lost connection is uniform below this. */
+const RETRY_MS_MAX = 1_000;
 
 export class ResumingAgent {
   readonly page: string;
@@ -97,7 +100,7 @@ export class ResumingAgent {
     if (wasOpen) this.#met.closes.set(code, (this.#met.closes.get(code) ?? 0) + 1);
     else this.#met.failures += 1;
     if (wasOpen && code === 1012) this.#leftAt = Date.now();
-    const waitMs = wasOpen && code === 1012 ? this.#retryInMs : RETRY_MS;
+    const waitMs = wasOpen && code === 1012 ? this.#retryInMs : this.#met.random() * RETRY_MS_MAX;
     setTimeout(() => this.#connect(), waitMs);
   }
 

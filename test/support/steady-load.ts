@@ -59,7 +59,7 @@ function note(answers: Answers, status: number, startedAt: number, fault = ''): 
 export class Webhooks {
   readonly answers = noAnswers();
   readonly #gateway: GatewayProcess;
-  readonly #agent = new Agent({ connections: 32, pipelining: 1 });
+  readonly #agent = new Agent({ connections: 256, pipelining: 1 });
 
   constructor(gateway: GatewayProcess) {
     this.#gateway = gateway;

@@ -60,7 +60,8 @@ function isZombie(pid: number): boolean {
   }
 }
 
-async function joinAll(gateway: GatewayProcess, count: number, met = noEncounters()) {
+async function joinAll(gateway: GatewayProcess, count: number) {
+  const met = noEncounters(seededRandom(SEED + 2));
   const agents = Array.from(
     { length: count },
     (_, n) =>
