@@ -4,8 +4,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isLoopbackHost } from '../base/ip-address.ts';
 import { checkConfig, configError, loadConfig } from '../gateway/config.ts';
-import { type GatewayConfig, isLoopbackHost } from '../gateway/config-schema.ts';
+import type { GatewayConfig } from '../gateway/config-schema.ts';
 import { mintToken } from '../gateway/tokens.ts';
 import { probeAddress } from '../net/port-probe.ts';
 import { createSimulator } from '../simulator/simulator.ts';

@@ -5,19 +5,26 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
+import { settingsOf } from '../gateway/config-settings.ts';
 import { DRAIN_SPREAD_MS } from '../gateway/limits.ts';
 import { supervise } from '../process/supervisor.ts';
+import { type HandedSettings, handDown } from './handed-settings.ts';
 
 const PID_FILE = 'sluice.pid';
 /** For the last records of the workers, and the clerk's open calls to Meta after them. */
 const STOP_TIMEOUT_MS = 15_000;
 
-/** @returns the exit code, when the last process is gone */
+/**
+ * @param readConfig at the start and before each reload; what it throws then ends the reload
+ * @returns the exit code, when the last process is gone
+ */
 export async function serveProcesses(
-  config: GatewayConfig,
+  readConfig: () => Promise<GatewayConfig>,
   workers: number,
   log: Log,
 ): Promise<number> {
+  const config = await readConfig();
+  let handed = handedOf(config);
   const serving = Array.from({ length: workers }, (_, slot) => slot);
   const { host, port } = config.admin;
   mkdirSync(config.data, { recursive: true });
@@ -30,6 +37,10 @@ export async function serveProcesses(
     pidFile: join(config.data, PID_FILE),
     drainWindowMs: DRAIN_SPREAD_MS,
     stopTimeoutMs: STOP_TIMEOUT_MS,
+    env: () => handDown(handed),
+    beforeReload: async () => {
+      handed = handedOf(await readConfig());
+    },
     log,
   });
   const isUp = await Promise.race([
@@ -43,6 +54,12 @@ export async function serveProcesses(
     log.info({ port: ports[0], urls, admin, workers }, 'listening');
   }
   return supervisor.ended;
+}
+
+function handedOf(config: GatewayConfig): HandedSettings {
+  const { host, token } = config.admin;
+  const admin = token === undefined ? { host } : { host, token };
+  return { settings: settingsOf(config), admin };
 }
 
 function urlOf({ host, tls }: { host: string; tls?: unknown }, port: number): string {

@@ -2,21 +2,20 @@
 // what it runs, and no more.
 
 import type { Log } from '../base/log.ts';
-import type { GatewayConfig } from '../gateway/config-schema.ts';
-import { settingsOf } from '../gateway/config-settings.ts';
 import type { WorkerRole } from '../process/types.ts';
 import { consoleFolder } from './console-folder.ts';
+import type { HandedSettings } from './handed-settings.ts';
 import { packageVersion } from './version.ts';
 
 /** Never resolves: the process ends when its supervisor says so, or it cannot go on. */
-export async function serveRole(role: WorkerRole, config: GatewayConfig, log: Log): Promise<never> {
+export async function serveRole(role: WorkerRole, handed: HandedSettings, log: Log): Promise<never> {
   const onFatal = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error);
     log.error({ reason, slot: role.slot }, 'The process cannot go on and ends.');
     process.exit(1);
   };
   const isClerk = role.slot === role.count - 1;
-  await (isClerk ? serveClerk : serveWorker)(role, config, log, onFatal);
+  await (isClerk ? serveClerk : serveWorker)(role, handed, log, onFatal);
   return new Promise<never>(() => undefined);
 }
 
@@ -24,19 +23,20 @@ type OnFatal = (error: unknown) => void;
 
 async function serveWorker(
   role: WorkerRole,
-  config: GatewayConfig,
+  handed: HandedSettings,
   log: Log,
   onFatal: OnFatal,
 ): Promise<void> {
+  const { settings } = handed;
   const { WorkerProcess } = await import('../gateway/worker-process.ts');
   const { readConsole } = await import('../gateway/console-route.ts');
-  const files = await readConsole(consoleFolder, config.agents.path);
-  await new WorkerProcess({ settings: settingsOf(config), role, files, log, onFatal }).start();
+  const files = await readConsole(consoleFolder, settings.agents.path);
+  await new WorkerProcess({ settings, role, files, log, onFatal }).start();
 }
 
 async function serveClerk(
   role: WorkerRole,
-  config: GatewayConfig,
+  handed: HandedSettings,
   log: Log,
   onFatal: OnFatal,
 ): Promise<void> {
@@ -46,14 +46,14 @@ async function serveClerk(
   const { createServer } = await import('../server/server.ts');
   const metrics = createMetrics(() => clerk.stats());
   const clerk = new ClerkProcess({
-    settings: settingsOf(config),
+    settings: handed.settings,
     role,
     log,
     onCommit: (sample) => metrics.observeCommit(sample),
     onFatal,
   });
   await clerk.start();
-  const { host, token } = config.admin;
+  const { host, token } = handed.admin;
   const admin = createServer({ onError: (error) => log.error({ reason: String(error) }, 'admin') });
   addAdminRoutes(admin, {
     host,

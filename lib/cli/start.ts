@@ -3,9 +3,10 @@
 
 import { availableParallelism } from 'node:os';
 import type { Log } from '../base/log.ts';
-import { configError, loadConfig } from '../gateway/config.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
+import type { WorkerRole } from '../process/types.ts';
 import { workerRole } from '../process/worker.ts';
+import { takeHanded } from './handed-settings.ts';
 import { createLog } from './logger.ts';
 
 export interface StartOptions {
@@ -14,20 +15,32 @@ export interface StartOptions {
 }
 
 export async function start(options: StartOptions): Promise<number> {
-  // First: what a supervisor hands down is in a variable that is none of the configuration's.
   const role = workerRole();
-  const loaded = loadConfig(options.config, process.env);
-  if (loaded.config === undefined) throw configError(loaded.faults);
-  const { config } = loaded;
   const log = createLog();
-  if (role !== undefined) {
-    const roles = await import('./serve-role.ts');
-    return roles.serveRole(role, config, log);
-  }
+  if (role !== undefined) return startRole(role, options.config, log);
+  const config = await readConfig(options.config);
   const given = options.workers ?? config.workers;
   const workers = given === 'auto' ? availableParallelism() : given;
   if (workers === 1) return startAlone(config, log);
-  return (await import('./serve-processes.ts')).serveProcesses(config, workers, log);
+  const { serveProcesses } = await import('./serve-processes.ts');
+  return serveProcesses(() => readConfig(options.config), workers, log);
+}
+
+/** @throws SluiceError (rejects) ERR_CONFIG with every fault */
+async function readConfig(file: string | undefined): Promise<GatewayConfig> {
+  const { configError, loadConfig } = await import('../gateway/config.ts');
+  const loaded = loadConfig(file, process.env);
+  if (loaded.config === undefined) throw configError(loaded.faults);
+  return loaded.config;
+}
+
+async function startRole(role: WorkerRole, file: string | undefined, log: Log): Promise<number> {
+  const { serveRole } = await import('./serve-role.ts');
+  const handed = takeHanded(process.env);
+  if (handed !== undefined) return serveRole(role, handed, log);
+  const config = await readConfig(file);
+  const { settingsOf } = await import('../gateway/config-settings.ts');
+  return serveRole(role, { settings: settingsOf(config), admin: config.admin }, log);
 }
 
 async function startAlone(config: GatewayConfig, log: Log): Promise<number> {

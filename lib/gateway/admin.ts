@@ -2,8 +2,8 @@
 // is loopback or the configured one (DNS rebinding), and off loopback only with the admin token.
 
 import { timingSafeEqual } from 'node:crypto';
+import { isLoopbackHost } from '../base/ip-address.ts';
 import type { Server, ServerRequest, ServerResponse } from '../server/types.ts';
-import { isLoopbackHost } from './config-schema.ts';
 import type { Metrics } from './metrics.ts';
 import { sendProblem } from './problem.ts';
 import type { GatewayStats } from './stats.ts';

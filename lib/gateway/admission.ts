@@ -2,10 +2,10 @@
 // sessions (contract.md section 4). GET /api/v1/session asks the same question over HTTP. Limits per
 // address are the library's, and judged before.
 
+import { isLoopbackHost } from '../base/ip-address.ts';
 import { SUBPROTOCOL } from '../client/protocol.ts';
 import { OriginList } from '../server/admission/origin-list.ts';
 import type { ServerRequest } from '../server/types.ts';
-import { isLoopbackHost } from './config-schema.ts';
 import type { AgentIdentity, TokenVerifier } from './tokens.ts';
 
 const BEARER_PROTOCOL = 'bearer.';

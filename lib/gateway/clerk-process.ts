@@ -16,7 +16,7 @@ import type { GraphClient } from '../messenger/types.ts';
 import type { WorkerRole } from '../process/types.ts';
 import { ClerkCore } from './clerk-core.ts';
 import { ClerkService } from './clerk-service.ts';
-import { createGraph } from './gateway-parts.ts';
+import { createGraph } from './graph.ts';
 import { CLERK_LAST_MS, CLERK_OPEN_EVERY_MS, CLERK_OPEN_MS, STOP_POSTS_MS } from './limits.ts';
 import { ProcessStats, type WorkerStats } from './process-stats.ts';
 import { Pump } from './pump.ts';

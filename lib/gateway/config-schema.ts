@@ -3,18 +3,12 @@
 
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isLoopbackHost } from '../base/ip-address.ts';
 
 export const JWT_SECRET_BYTES_MIN = 32;
 /** One place of a supervisor's is the clerk's. */
 const WORKERS_MAX = 127;
 const NOT_BUILT = 'is not built yet in this version';
-
-/** True for localhost, 127.0.0.0/8 and ::1. */
-export function isLoopbackHost(host: string): boolean {
-  const bare = host.startsWith('[') ? host.slice(1, -1) : host;
-  if (bare === 'localhost' || bare === '::1') return true;
-  return isIP(bare) === 4 && bare.startsWith('127.');
-}
 
 function parseUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;

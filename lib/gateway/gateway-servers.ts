@@ -4,7 +4,6 @@ import type { Log } from '../base/log.ts';
 import type { Loop } from '../net/types.ts';
 import { createServerOn } from '../server/server.ts';
 import type { Server } from '../server/types.ts';
-import { noteHandlerError } from './gateway-parts.ts';
 import { tlsOptionsOf } from './listen-tls.ts';
 import type { GatewaySettings, ListenSettings } from './settings.ts';
 
@@ -28,4 +27,10 @@ export function createServers(loop: Loop, settings: GatewaySettings, log: Log): 
 /** How connections begin at an address. */
 export function listenOptions({ tls, proxyProtocol = 'off' }: ListenSettings) {
   return { ...(tls === undefined ? {} : { tls: tlsOptionsOf(tls) }), proxyProtocol };
+}
+
+/** What a handler of a user's code throws costs its connection; it is told here. */
+function noteHandlerError(log: Log, error: unknown): void {
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log.error({ reason }, 'A handler failed; its connection is closed.');
 }

@@ -12,7 +12,8 @@ export interface ResolvedOptions {
   readonly script: string;
   readonly args: readonly string[];
   readonly execArgv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: () => Readonly<Record<string, string>>;
+  readonly beforeReload: () => void | Promise<void>;
   readonly pidFile: string | undefined;
   readonly readyTimeoutMs: number;
   readonly drainWindowMs: number;
@@ -45,7 +46,8 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
     script,
     args: options.args ?? process.argv.slice(2),
     execArgv: options.execArgv ?? process.execArgv,
-    env: options.env ?? {},
+    env: envOf(options.env),
+    beforeReload: options.beforeReload ?? (() => undefined),
     pidFile: options.pidFile,
     readyTimeoutMs: duration('readyTimeoutMs', options.readyTimeoutMs, limits.READY_TIMEOUT_MS),
     drainWindowMs,
@@ -59,6 +61,10 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
     log: options.log ?? silentLog,
     onEvent: options.onEvent ?? (() => undefined),
   };
+}
+
+function envOf(env: SupervisorOptions['env'] = {}): ResolvedOptions['env'] {
+  return typeof env === 'function' ? env : () => env;
 }
 
 function workersOf(workers: number | 'auto' = 'auto'): number {

@@ -106,7 +106,9 @@ class ProcessSupervisor implements Supervisor {
     if (this.#isStopping) return Promise.reject(new SluiceError('ERR_STATE', 'It is stopping.'));
     // One that was asked for while another runs begins after it: the program may have changed again.
     const before = this.#reloading?.catch(() => undefined) ?? Promise.resolve();
-    const reloading = before.then(() => this.#places.replaceAll());
+    const reloading = before
+      .then(() => this.#options.beforeReload())
+      .then(() => this.#places.replaceAll());
     this.#reloading = reloading;
     return reloading;
   }

@@ -32,8 +32,10 @@ export interface SupervisorOptions {
   readonly args?: readonly string[];
   /** Options of node for workers. Default: those of this process. */
   readonly execArgv?: readonly string[];
-  /** Added to this process's environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to this process's environment; a function is asked at each start of a worker. */
+  readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
+  /** Runs before a reload; what it throws ends the reload, and everything stays. */
+  readonly beforeReload?: () => void | Promise<void>;
   /** Written and locked; a second supervisor with the same file is refused. */
   readonly pidFile?: string;
   /** How long a worker may take until it is ready. Default 30,000. */

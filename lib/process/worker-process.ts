@@ -60,7 +60,7 @@ export class WorkerProcess {
     const args = [...execArgvOf(options), options.script, ...options.args];
     const child = spawn(process.execPath, args, {
       stdio: [0, 1, 2, ...descriptors],
-      env: { ...process.env, ...options.env, [WORKER_VARIABLE]: JSON.stringify(handDown) },
+      env: { ...process.env, ...options.env(), [WORKER_VARIABLE]: JSON.stringify(handDown) },
     });
     this.#child = child;
     this.pid = child.pid ?? 0;

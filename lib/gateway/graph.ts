@@ -1,4 +1,4 @@
-// Pieces that the gateway in one process and its roles in several are put together from.
+// Meta's client as the settings want it. Apart from everything else: it loads undici, which a worker does not need.
 
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -17,10 +17,4 @@ export function createGraph(settings: GatewaySettings, clock: Clock, log: Log): 
     clock,
     log,
   });
-}
-
-/** What a handler of a user's code throws costs its connection; it is told here. */
-export function noteHandlerError(log: Log, error: unknown): void {
-  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.error({ reason }, 'A handler failed; its connection is closed.');
 }
