@@ -49,6 +49,7 @@ function addServers(program: Command, result: Result): void {
     .command('start')
     .description('the gateway, from a configuration')
     .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('-d, --daemon', 'apart from this terminal, with its log in the data folder')
     .option('--workers <n>', 'processes that serve, or auto; overrides the configuration', workers)
     .action(async (options) => {
       result.code = await (await import('./start.ts')).start(options);
@@ -60,6 +61,46 @@ function addServers(program: Command, result: Result): void {
     .option('--gateway <url>', 'the gateway that gets the webhooks', 'http://127.0.0.1:8080')
     .action(async (options) => {
       result.code = await (await import('./simulate.ts')).simulate(options);
+    });
+}
+
+function addControls(program: Command, result: Result): void {
+  const control = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml');
+  const commands = () => import('./control-commands.ts');
+  control('status', 'what runs: a row per process')
+    .option('--json', 'as JSON')
+    .option('--watch', 'again every second')
+    .action(async (options) => {
+      result.code = await (await commands()).status(options);
+    });
+  control('connections', "agents' connections of all processes")
+    .option('--top <column>', 'the greatest first: bytes, queueBytes, messages, rttUs, ageMs')
+    .option('--limit <rows>', 'at most so many, up to 1000', Number)
+    .option('--agent <id>', 'only of this agent')
+    .option('--page <id>', 'only of agents of this Page')
+    .option('--ip <address>', 'only from this address')
+    .option('--json', 'as JSON')
+    .action(async (options) => {
+      result.code = await (await commands()).connections(options);
+    });
+  control('reload', 'replaces the processes; reads configuration and certificates again').action(
+    async (options) => {
+      result.code = await (await commands()).reload(options);
+    },
+  );
+  control('restart', 'the same for all processes, the supervisor included').action(
+    async (options) => {
+      result.code = await (await commands()).restart(options);
+    },
+  );
+  control('stop', 'ends the gateway, and waits for it')
+    .option('--graceful', 'over the drain window')
+    .action(async (options) => {
+      result.code = await (await commands()).stop(options);
     });
 }
 
@@ -107,6 +148,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError('(sluice --help lists the commands)')
     .exitOverride();
   addServers(program, result);
+  addControls(program, result);
   addTools(program, result);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -8,9 +8,11 @@ import type { GatewayConfig } from '../gateway/config-schema.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
 import { DRAIN_SPREAD_MS } from '../gateway/limits.ts';
 import { supervise } from '../process/supervisor.ts';
+import { tellReady } from './daemon.ts';
+import { adminPathOf, PID_FILE } from './data-files.ts';
 import { type HandedSettings, handDown } from './handed-settings.ts';
+import { packageVersion } from './version.ts';
 
-const PID_FILE = 'sluice.pid';
 /** For the last records of the workers, and the clerk's open calls to Meta after them. */
 const STOP_TIMEOUT_MS = 15_000;
 
@@ -28,6 +30,7 @@ export async function serveProcesses(
   const serving = Array.from({ length: workers }, (_, slot) => slot);
   const { host, port } = config.admin;
   mkdirSync(config.data, { recursive: true });
+  const adminSocket = adminPathOf(config.data, log);
   const supervisor = await supervise({
     workers: workers + 1,
     listen: [
@@ -35,6 +38,9 @@ export async function serveProcesses(
       { host, port, slots: [workers] },
     ],
     pidFile: join(config.data, PID_FILE),
+    ...(adminSocket === undefined ? {} : { adminSocket }),
+    version: packageVersion(),
+    roles: [...serving.map(() => 'worker'), 'clerk'],
     drainWindowMs: DRAIN_SPREAD_MS,
     stopTimeoutMs: STOP_TIMEOUT_MS,
     env: () => handDown(handed),
@@ -52,6 +58,7 @@ export async function serveProcesses(
     const urls = config.listen.map((listen, index) => urlOf(listen, ports[index] ?? 0));
     const admin = urlOf({ host }, ports.at(-1) ?? 0);
     log.info({ port: ports[0], urls, admin, workers }, 'listening');
+    tellReady();
   }
   return supervisor.ended;
 }

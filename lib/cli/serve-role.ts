@@ -8,7 +8,11 @@ import type { HandedSettings } from './handed-settings.ts';
 import { packageVersion } from './version.ts';
 
 /** Never resolves: the process ends when its supervisor says so, or it cannot go on. */
-export async function serveRole(role: WorkerRole, handed: HandedSettings, log: Log): Promise<never> {
+export async function serveRole(
+  role: WorkerRole,
+  handed: HandedSettings,
+  log: Log,
+): Promise<never> {
   const onFatal = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : String(error);
     log.error({ reason, slot: role.slot }, 'The process cannot go on and ends.');

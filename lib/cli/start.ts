@@ -1,17 +1,26 @@
 // `sluice start`: the gateway in the foreground. Logs are JSON lines on stdout. With more than one worker this
 // program runs three times over: as the supervisor, as the clerk and as every worker.
 
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
+import { openAdminSocket } from '../process/admin-socket.ts';
+import { PidFile } from '../process/pid-file.ts';
 import type { WorkerRole } from '../process/types.ts';
 import { workerRole } from '../process/worker.ts';
+import type { AloneAdmin } from './alone-admin.ts';
+import { tellReady } from './daemon.ts';
+import { adminPathOf, PID_FILE } from './data-files.ts';
 import { takeHanded } from './handed-settings.ts';
 import { createLog } from './logger.ts';
+import { packageVersion } from './version.ts';
 
 export interface StartOptions {
   readonly config?: string;
   readonly workers?: number | 'auto';
+  readonly daemon?: boolean;
 }
 
 export async function start(options: StartOptions): Promise<number> {
@@ -19,6 +28,7 @@ export async function start(options: StartOptions): Promise<number> {
   const log = createLog();
   if (role !== undefined) return startRole(role, options.config, log);
   const config = await readConfig(options.config);
+  if (options.daemon === true) return (await import('./daemon.ts')).startDaemon(config.data);
   const given = options.workers ?? config.workers;
   const workers = given === 'auto' ? availableParallelism() : given;
   if (workers === 1) return startAlone(config, log);
@@ -46,10 +56,30 @@ async function startRole(role: WorkerRole, file: string | undefined, log: Log): 
 async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
   const { serve } = await import('./serve.ts');
   const { runUntilSignal } = await import('./shutdown.ts');
-  const service = await serve(config, log);
-  const port = Number(new URL(service.urls[0] ?? 'http://127.0.0.1').port);
-  // Before anybody is told: who waits for that line may send a signal at once.
-  const ended = runUntilSignal(() => service.stop());
-  log.info({ port, urls: service.urls, admin: service.adminUrl }, 'listening');
-  return ended;
+  const { AloneAdmin } = await import('./alone-admin.ts');
+  mkdirSync(config.data, { recursive: true });
+  const pidFile = new PidFile(join(config.data, PID_FILE));
+  try {
+    const service = await serve(config, log);
+    const port = Number(new URL(service.urls[0] ?? 'http://127.0.0.1').port);
+    // Before anybody is told: who waits for that line may send a signal at once.
+    const ended = runUntilSignal(() => service.stop());
+    const { gateway } = service;
+    const admin = new AloneAdmin(gateway, packageVersion(), () => process.emit('SIGTERM'));
+    const path = adminPathOf(config.data, log);
+    const socket = path === undefined ? undefined : await openAdminSocket(path, admin);
+    process.on('SIGHUP', () => reloadOf(admin, log));
+    log.info({ port, urls: service.urls, admin: service.adminUrl }, 'listening');
+    tellReady();
+    const code = await ended;
+    admin.end();
+    await socket?.close();
+    return code;
+  } finally {
+    pidFile.release();
+  }
+}
+
+function reloadOf(admin: AloneAdmin, log: Log): void {
+  admin.reload().catch((error: unknown) => log.error({ reason: String(error) }, 'reload failed'));
 }

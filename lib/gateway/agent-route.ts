@@ -1,5 +1,7 @@
 // The WebSocket route of the agents: handshake by admission.ts, then a Session per socket.
 
+import type { ConnectionRow } from '../process/connection-list.ts';
+import type { ServedSocket } from '../process/types.ts';
 import type { ServerRequest, UpgradeDecision, WebSocketRoute } from '../server/types.ts';
 import type { Admissions } from './admission.ts';
 import { Disconnects } from './disconnect.ts';
@@ -47,6 +49,13 @@ export function createAgentRoute(options: AgentRouteOptions): WebSocketRoute<Age
     dropped: (socket) => socket.data.session?.fellBehind(),
     close: (socket) => socket.data.session?.closed(),
   };
+}
+
+/** What a list of connections shows of an agent's socket. */
+export function describeAgent(socket: ServedSocket): ConnectionRow {
+  const { identity } = (socket.data ?? {}) as Partial<AgentSocketData>;
+  if (identity === undefined) return {};
+  return { agent: identity.person.id, page: identity.scope.pages.join(',') };
 }
 
 async function decideUpgrade(

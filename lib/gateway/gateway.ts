@@ -16,7 +16,9 @@ import type { GraphClient } from '../messenger/types.ts';
 import { createLoop } from '../net/event-loop.ts';
 import { probeAddress } from '../net/port-probe.ts';
 import type { Loop } from '../net/types.ts';
+import type { Describe } from '../process/connection-list.ts';
 import type { Server } from '../server/types.ts';
+import { describeAgent } from './agent-route.ts';
 import { configError } from './config.ts';
 import { type ConsoleFiles, readConsole } from './console-route.ts';
 import { Disconnects } from './disconnect.ts';
@@ -62,6 +64,10 @@ export interface Gateway {
    * @throws SluiceError ERR_CONFIG with every fault; then nothing has changed
    */
   reloadTls(): void;
+  /** What listens, to tell of its connections; empty before the start. */
+  readonly servers: readonly Server[];
+  /** Who an agent's socket belongs to. */
+  readonly describe: Describe;
   /** False while starting or stopping, or when the journal takes nothing. */
   readonly isReady: boolean;
 }
@@ -100,6 +106,14 @@ class ProcessGateway implements Gateway {
   get isReady(): boolean {
     const isUp = this.#isStarted && this.#stopping === undefined && !this.#hasFailed;
     return isUp && this.#running?.opened.journal.isAvailable === true;
+  }
+
+  get servers(): readonly Server[] {
+    return this.#running?.servers ?? [];
+  }
+
+  get describe(): Describe {
+    return describeAgent;
   }
 
   stats(): GatewayStats {

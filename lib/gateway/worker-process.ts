@@ -11,6 +11,7 @@ import type { SenderAction } from '../messenger/types.ts';
 import { createLoop } from '../net/event-loop.ts';
 import type { WorkerRole } from '../process/types.ts';
 import type { Server } from '../server/types.ts';
+import { describeAgent } from './agent-route.ts';
 import { type ClerkHello, decodeCommit, decodeState } from './bus-words.ts';
 import { ClerkLink } from './clerk-link.ts';
 import type { ConsoleFiles } from './console-route.ts';
@@ -104,6 +105,7 @@ export class WorkerProcess {
     await pump.start();
     core.start();
     addRoutes(servers, core, settings, files);
+    role.describe(describeAgent);
     role.onDrain(() => core.announceDrain(() => Math.round(Math.random() * WORKER_RETRY_MS)));
     role.onLeave(async () => {
       core.disconnectAll(Disconnects.restart);

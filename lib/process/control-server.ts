@@ -6,8 +6,10 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ConnectionQuery, ConnectionRow } from './connection-list.ts';
 import { ControlLine, type SupervisorWords, type WorkerWords } from './control.ts';
 import { controlPathIn } from './hand-down.ts';
+import { CONNECTIONS_WAIT_MS } from './limits.ts';
 import type { SupervisorLine, WorkerProcess } from './worker-process.ts';
 
 /** Its hello must come within this time. */
@@ -28,6 +30,8 @@ export class ControlServer {
   readonly #server: Server;
   readonly #handler: ControlHandler;
   readonly #beatMs: number;
+  readonly #lists = new Map<number, (rows: readonly ConnectionRow[] | undefined) => void>();
+  #nextList = 1;
 
   constructor(handler: ControlHandler, beatMs: number) {
     this.folder = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -47,6 +51,29 @@ export class ControlServer {
   close(): void {
     this.#server.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Asks a worker for its sockets. @returns undefined when it has not answered in time */
+  list(
+    worker: WorkerProcess,
+    query: ConnectionQuery,
+  ): Promise<readonly ConnectionRow[] | undefined> {
+    const id = this.#nextList++;
+    worker.line?.say('list', { id, query });
+    return new Promise((resolve) => {
+      const settle = (rows: readonly ConnectionRow[] | undefined): void => {
+        clearTimeout(timer);
+        this.#lists.delete(id);
+        resolve(rows);
+      };
+      const timer = setTimeout(() => settle(undefined), CONNECTIONS_WAIT_MS);
+      this.#lists.set(id, settle);
+      if (worker.line === undefined) settle(undefined);
+    });
+  }
+
+  #listed({ id, rows }: WorkerWords['listed']): void {
+    this.#lists.get(id)?.(rows);
   }
 
   #accept(socket: Socket): void {
@@ -82,7 +109,8 @@ export class ControlServer {
 
   #heard(worker: WorkerProcess, said: Heard): void {
     worker.heardAt = performance.now();
-    if (said.name === 'beat') worker.beat = said.body;
+    if (said.name === 'beat') worker.heardBeat(said.body);
+    else if (said.name === 'listed') this.#listed(said.body);
     else if (said.name === 'bus') this.#handler.joinedBus(worker);
     else if (said.name === 'ask') this.#handler.asked(said.body.action);
     else if (said.body.state !== worker.state) {

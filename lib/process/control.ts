@@ -2,7 +2,9 @@
 // it; a kind's number never changes its meaning.
 
 import type { Socket } from 'node:net';
+import type { ConnectionQuery, ConnectionRow } from './connection-list.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
+import type { LoadReading } from './load-meter.ts';
 import { encodeRecord, RecordReader } from './record.ts';
 
 /** What a worker says. `hello` comes first and again after each new connection. */
@@ -17,6 +19,8 @@ export interface WorkerWords {
   readonly beat: WorkerBeat;
   /** Its socket on the bus is there. */
   readonly bus: Readonly<Record<string, never>>;
+  /** Its sockets, as was asked. */
+  readonly listed: { readonly id: number; readonly rows: readonly ConnectionRow[] };
   readonly ask: { readonly action: 'reload' | 'stop' | 'stop-gracefully' };
 }
 
@@ -28,21 +32,27 @@ export interface SupervisorWords {
   /** Serve the socket of another place, too, until told otherwise. */
   readonly adopt: { readonly address: number; readonly slot: number };
   readonly release: { readonly address: number; readonly slot: number };
+  /** Tell of your sockets. */
+  readonly list: { readonly id: number; readonly query: ConnectionQuery };
   /** Who is on the bus. */
   readonly peers: { readonly serials: readonly number[] };
 }
 
 export type WorkerState = 'starting' | 'ready' | 'draining';
 
-export interface WorkerBeat {
-  readonly connections: number;
-  readonly requests: number;
-  readonly memoryBytes: number;
+export interface WorkerBeat extends LoadReading {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-const WORKER_KINDS = { hello: 1, state: 2, beat: 3, ask: 4, bus: 5 } as const;
-const SUPERVISOR_KINDS = { welcome: 16, leave: 17, adopt: 18, release: 19, peers: 20 } as const;
+const WORKER_KINDS = { hello: 1, state: 2, beat: 3, ask: 4, bus: 5, listed: 6 } as const;
+const SUPERVISOR_KINDS = {
+  welcome: 16,
+  leave: 17,
+  adopt: 18,
+  release: 19,
+  peers: 20,
+  list: 21,
+} as const;
 const KINDS: Readonly<Record<string, number>> = { ...WORKER_KINDS, ...SUPERVISOR_KINDS };
 const NAMES = new Map(Object.entries(KINDS).map(([name, kind]) => [kind, name]));
 

@@ -48,3 +48,13 @@ export const STACK_TIMEOUT_MS = 2_000;
 export const STACK_FRAMES_MAX = 20;
 /** As process 1: a zombie that nobody has waited for after two looks is reaped. */
 export const REAP_EVERY_MS = 1_000;
+
+/** What `connections` shows at most, and unless it is told otherwise. */
+export const CONNECTIONS_MAX = 1_000;
+export const CONNECTIONS_DEFAULT = 50;
+/** Of the rows of one process, as JSON: they travel in one record. */
+export const CONNECTIONS_BYTES_MAX = 60_000;
+/** Who has not listed its connections by then is left out. */
+export const CONNECTIONS_WAIT_MS = 2_000;
+/** unix(7): sun_path, its final zero included, has 108. */
+export const SOCKET_PATH_BYTES_MAX = 107;

@@ -23,6 +23,9 @@ export interface ResolvedOptions {
   readonly maxRequests: number;
   readonly maxMemory: number;
   readonly maxLifetimeMs: number;
+  readonly adminSocket: string | undefined;
+  readonly version: string | undefined;
+  readonly roles: readonly string[];
   readonly handleSignals: boolean;
   readonly log: Log;
   readonly onEvent: (event: WorkerEvent) => void;
@@ -57,6 +60,9 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
     maxRequests: count('maxRequests', options.maxRequests),
     maxMemory: count('maxMemory', options.maxMemory),
     maxLifetimeMs: duration('maxLifetimeMs', options.maxLifetimeMs, 0),
+    adminSocket: options.adminSocket,
+    version: options.version,
+    roles: options.roles ?? [],
     handleSignals: options.handleSignals ?? true,
     log: options.log ?? silentLog,
     onEvent: options.onEvent ?? (() => undefined),

@@ -2,6 +2,7 @@
 // places, hears what they say, and ends when it is told to or nobody can serve.
 
 import { SluiceError } from '../base/errors.ts';
+import { openAdminSocket } from './admin-socket.ts';
 import type { WorkerState, WorkerWords } from './control.ts';
 import { ControlServer } from './control-server.ts';
 import { SocketCoverage } from './coverage.ts';
@@ -13,6 +14,7 @@ import { OrphanReaper } from './orphans.ts';
 import { PidFile } from './pid-file.ts';
 import { Places } from './places.ts';
 import { listenToSignals } from './signals.ts';
+import { SupervisorAdmin } from './supervisor-admin.ts';
 import type { Supervisor, SupervisorOptions, WorkerReport } from './types.ts';
 import { WorkerProcess } from './worker-process.ts';
 import { WorkerWatch } from './worker-watch.ts';
@@ -49,6 +51,7 @@ class ProcessSupervisor implements Supervisor {
   readonly #places: Places;
   readonly #watch: WorkerWatch;
   readonly #reaper = process.pid === 1 ? new OrphanReaper() : undefined;
+  #closeAdmin: () => Promise<void> = () => Promise.resolve();
   #stopSignals: () => void = () => undefined;
   #nextSerial = 1;
   #isStopping = false;
@@ -88,6 +91,7 @@ class ProcessSupervisor implements Supervisor {
 
   async start(): Promise<void> {
     await this.#control.listen();
+    await this.#openAdmin();
     if (this.#options.handleSignals) {
       this.#stopSignals = listenToSignals({
         stop: (graceful) => void this.stop({ graceful }),
@@ -96,6 +100,33 @@ class ProcessSupervisor implements Supervisor {
       });
     }
     this.#places.startAll();
+  }
+
+  async #openAdmin(): Promise<void> {
+    const { adminSocket, version } = this.#options;
+    if (adminSocket === undefined) return;
+    const source = new SupervisorAdmin(
+      {
+        workers: () => this.#places.workers,
+        list: (worker, query) => this.#control.list(worker, query),
+        reload: () => this.reload(),
+        restart: () => this.reload(),
+        stop: (graceful) => void this.stop({ graceful }),
+      },
+      version,
+    );
+    try {
+      const socket = await openAdminSocket(adminSocket, source);
+      this.#closeAdmin = async () => {
+        source.end();
+        await socket.close();
+      };
+    } catch (error) {
+      source.end();
+      this.#control.close();
+      this.#sockets.close();
+      throw error;
+    }
   }
 
   get workers(): readonly WorkerReport[] {
@@ -198,6 +229,6 @@ class ProcessSupervisor implements Supervisor {
     this.#sockets.close();
     this.#pidFile?.release();
     if (this.#exitCode !== 0) process.exitCode = this.#exitCode;
-    this.#resolveEnded(this.#exitCode);
+    void this.#closeAdmin().finally(() => this.#resolveEnded(this.#exitCode));
   }
 }

@@ -3,7 +3,9 @@
 
 import type { Log } from '../base/log.ts';
 import type { ServerListener, ServerListenOptions } from '../server/types.ts';
+import type { SocketInfo } from '../server/websocket/flow-types.ts';
 import type { WorkerBus } from './bus-types.ts';
+import type { Describe } from './connection-list.ts';
 
 /** Where all workers listen. One of `port` and `path`. */
 export interface SupervisedAddress {
@@ -54,6 +56,15 @@ export interface SupervisorOptions {
   readonly maxMemory?: number;
   /** The same, after this many milliseconds and up to a tenth more, so that not all go at once. */
   readonly maxLifetimeMs?: number;
+  /**
+   * A Unix socket of mode 0600 on which `status`, `connections`, `reload`, `restart` and `stop` are answered,
+   * as HTTP.
+   */
+  readonly adminSocket?: string;
+  /** Told there. */
+  readonly version?: string;
+  /** What the places are called there, by slot. Default: worker. */
+  readonly roles?: readonly string[];
   /** SIGTERM and SIGINT stop, SIGQUIT stops gracefully, SIGHUP reloads. Default true. */
   readonly handleSignals?: boolean;
   /** Default: silent but for a line on standard error when the supervisor gives up. */
@@ -93,13 +104,22 @@ export type WorkerEvent =
 
 export interface WorkerReport {
   readonly slot: number;
+  /** As in SupervisorOptions.roles. */
+  readonly role: string;
   readonly pid: number;
   readonly state: 'starting' | 'ready' | 'draining';
   readonly startedAt: number;
   readonly connections: number;
-  /** Requests and messages that it has received. */
+  /** Requests and messages that it has received, and how many a second lately. */
   readonly requests: number;
+  readonly perSecond: number;
+  /** Bytes that its clients have not taken yet. */
+  readonly queueBytes: number;
+  /** Lately, of one processor. */
+  readonly cpuPercent: number;
   readonly memoryBytes: number;
+  /** How late its loop was lately, 99th percentile. */
+  readonly loopDelayP99Ms: number;
   /** What the program itself reports by WorkerRole.report. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
@@ -138,6 +158,14 @@ export interface ServeOptions {
   readonly ready?: boolean;
 }
 
+/** A socket of a server, as far as it can be told of. */
+export interface ServedSocket {
+  close(code: number, reason: string): void;
+  info?(): SocketInfo;
+  /** What the program hung on it. */
+  readonly data?: unknown;
+}
+
 /** What a worker serves with: a Server of the library, or something that listens and ends like one. */
 export interface Servable {
   listen(options: ServerListenOptions): Promise<ServerListener>;
@@ -147,11 +175,12 @@ export interface Servable {
     readonly windowMs: number;
     readonly deadlineMs: number;
   }): Promise<void>;
-  readonly sockets: Iterable<{ close(code: number, reason: string): void }>;
+  readonly sockets: Iterable<ServedSocket>;
   stats(): {
     readonly connections: { readonly open: number };
     readonly requests: { readonly total: number };
     readonly messages: { readonly received: number };
+    readonly bytes?: { readonly queued: number };
   };
 }
 
@@ -186,6 +215,8 @@ export interface WorkerRole {
   onLeave(task: () => void | Promise<void>): void;
   /** Adds to what the supervisor knows of this worker: plain values, 16 KiB of JSON at most. */
   report(extra: Readonly<Record<string, unknown>>): void;
+  /** Adds to what `connections` shows of a socket: plain values. */
+  describe(of: Describe): void;
   /** Asks the supervisor to reload or stop, as its own methods do. */
   request(action: 'reload' | 'stop' | 'stop-gracefully'): void;
   /** The lines to the other workers. A worker is on the bus from its first use of this on. */

@@ -12,6 +12,8 @@ import type {
 import { type HandDown, WORKER_VARIABLE } from './hand-down.ts';
 import { INSPECT_OPTION } from './hang-stack.ts';
 import { LIFETIME_SPREAD } from './limits.ts';
+import { NO_LOAD } from './load-meter.ts';
+import { LoadRates } from './load-rates.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { WorkerReport } from './types.ts';
 
@@ -22,10 +24,11 @@ export interface Ending {
   readonly signal: string | null;
 }
 
-const NO_BEAT: WorkerBeat = { connections: 0, requests: 0, memoryBytes: 0, extra: {} };
+const NO_BEAT: WorkerBeat = { ...NO_LOAD, extra: {} };
 
 export class WorkerProcess {
   readonly slot: number;
+  readonly role: string;
   readonly serial: number;
   readonly pid: number;
   readonly startedAt = Date.now();
@@ -47,12 +50,14 @@ export class WorkerProcess {
   /** performance.now() before which its replacement is not asked for (again). */
   recycleFrom = 0;
   hasEnded = false;
+  readonly #rates = new LoadRates();
   readonly #child: ChildProcess;
   #deadline: NodeJS.Timeout | undefined;
 
   /** @param descriptors from 3 on in the child */
   constructor(options: ResolvedOptions, handDown: HandDown, descriptors: readonly number[]) {
     this.slot = handDown.slot;
+    this.role = options.roles[handDown.slot] ?? 'worker';
     this.serial = handDown.serial;
     const { maxLifetimeMs } = options;
     const lifetimeMs = maxLifetimeMs * (1 + Math.random() * LIFETIME_SPREAD);
@@ -109,9 +114,18 @@ export class WorkerProcess {
     if (!this.hasEnded) this.#child.kill(signal);
   }
 
+  /** It has told what it does. */
+  heardBeat(beat: WorkerBeat): void {
+    this.beat = beat;
+    this.#rates.note(beat, performance.now());
+  }
+
   report(): WorkerReport {
-    const { slot, pid, state, startedAt, beat } = this;
-    return { slot, pid, state, startedAt, ...beat };
+    const { slot, role, pid, state, startedAt, beat } = this;
+    const { perSecond, cpuPercent } = this.#rates;
+    const { connections, requests, queueBytes, memoryBytes, loopDelayP99Ms, extra } = beat;
+    const load = { connections, requests, perSecond, queueBytes, cpuPercent, memoryBytes };
+    return { slot, role, pid, state, startedAt, ...load, loopDelayP99Ms, extra };
   }
 }
 

@@ -4,10 +4,12 @@ import { rmSync } from 'node:fs';
 import { SluiceError } from '../base/errors.ts';
 import { Bus } from './bus.ts';
 import type { WorkerBus } from './bus-types.ts';
+import { type Describe, listConnections } from './connection-list.ts';
 import type { Said, SupervisorWords, WorkerState, WorkerWords } from './control.ts';
 import { ControlLink } from './control-link.ts';
 import { type HandDown, takeHandDown } from './hand-down.ts';
 import { ABANDONED_DEADLINE_MS, EXTRA_BYTES_MAX, LEAVE_TASKS_MS } from './limits.ts';
+import { LoadMeter } from './load-meter.ts';
 import { ServedSockets } from './served-sockets.ts';
 import type { Servable, ServeOptions, WorkerRole } from './types.ts';
 
@@ -38,6 +40,8 @@ class Worker implements WorkerRole {
   readonly #folder: string;
   readonly #sockets: ServedSockets;
   readonly #link: ControlLink;
+  readonly #meter = new LoadMeter();
+  #describe: Describe = () => ({});
   readonly #drainTasks: ((windowMs: number) => void)[] = [];
   readonly #tasks: (() => void | Promise<void>)[] = [];
   #state: WorkerState = 'starting';
@@ -103,6 +107,10 @@ class Worker implements WorkerRole {
     this.#extra = extra;
   }
 
+  describe(of: Describe): void {
+    this.#describe = of;
+  }
+
   request(action: WorkerWords['ask']['action']): void {
     this.#link.say('ask', { action });
   }
@@ -126,6 +134,12 @@ class Worker implements WorkerRole {
       case 'release':
         this.#sockets.release(said.body.address, said.body.slot);
         return;
+      case 'list': {
+        const { id, query } = said.body;
+        const rows = listConnections(this.#sockets.servers, query, this.#describe);
+        this.#link.say('listed', { id, rows });
+        return;
+      }
       case 'peers':
         this.#bus?.setPeers(said.body.serials);
         return;
@@ -133,15 +147,8 @@ class Worker implements WorkerRole {
   }
 
   #beat(): void {
-    let connections = 0;
-    let requests = 0;
-    for (const server of this.#sockets.servers) {
-      const stats = server.stats();
-      connections += stats.connections.open;
-      requests += stats.requests.total + stats.messages.received;
-    }
-    const memoryBytes = process.memoryUsage.rss();
-    this.#link.say('beat', { connections, requests, memoryBytes, extra: this.#extra });
+    const load = this.#meter.read(this.#sockets.servers);
+    this.#link.say('beat', { ...load, extra: this.#extra });
   }
 
   /** The supervisor is gone: its ports must be free within seconds, and nobody replaces us. */

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +117,12 @@ export class GatewayProcess {
       ...options.config,
     };
     writeFileSync(this.configFile, JSON.stringify(config));
+  }
+
+  /** Writes the configuration anew, with these members changed; it counts from the next reload on. */
+  writeConfig(change: Readonly<Record<string, unknown>>): void {
+    const config = JSON.parse(readFileSync(this.configFile, 'utf8')) as object;
+    writeFileSync(this.configFile, JSON.stringify({ ...config, ...change }));
   }
 
   static async create(options: GatewayProcessOptions = {}): Promise<GatewayProcess> {

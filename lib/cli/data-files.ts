@@ -1,0 +1,19 @@
+// Names in the data folder of a gateway, beside its journal.
+
+import { join } from 'node:path';
+import type { Log } from '../base/log.ts';
+import { SOCKET_PATH_BYTES_MAX } from '../process/limits.ts';
+
+export const PID_FILE = 'sluice.pid';
+export const ADMIN_SOCKET = 'admin.sock';
+
+/** Where the admin socket is; a folder with too long a name has none, and that is said. */
+export function adminPathOf(data: string, log: Log): string | undefined {
+  const path = join(data, ADMIN_SOCKET);
+  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
+  log.warn(
+    { path },
+    'The path is too long for a socket: status, reload and stop are not answered.',
+  );
+  return undefined;
+}
