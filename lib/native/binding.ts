@@ -169,6 +169,26 @@ export interface NativeBinding {
   connectPath(path: Uint8Array): number;
   /** @returns the pid of a child that had ended, 0 when it lives, or -errno */
   reapChild(pid: number): number;
+  /** Makes a descriptor that listens ours. @returns 0, or -errno for one that does not listen */
+  prepareListener(fd: number): number;
+  /** @returns what a socket is bound to: numeric, or a path; or -errno */
+  descriptorAddress(fd: number): string | number;
+  /** One datagram to a Unix socket, at once or not at all. @returns 0 or -errno */
+  sendDatagram(path: Uint8Array, text: Uint8Array): number;
+  /** @returns a descriptor that is readable once the process has ended, or -errno */
+  openProcess(pid: number): number;
+  /** @returns a child's exit code, or 256 + the signal that ended it; -EAGAIN when it lives */
+  waitProcess(fd: number): number;
+  /**
+   * Runs another program in this process. Texts each end with a zero byte; of the descriptors above 2 it
+   * gets those of `kept`. @returns -errno, or never
+   */
+  replaceProgram(
+    file: Uint8Array,
+    arguments_: Uint8Array,
+    environment: Uint8Array,
+    kept: Int32Array,
+  ): number;
   /** Those of `names` that the running program does not export, as dlsym(3) sees it. */
   missingSymbols(names: readonly string[]): string[];
 }

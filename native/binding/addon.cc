@@ -118,7 +118,13 @@ bool ExportProcess(napi_env env, napi_value exports) {
          ExportFunction(env, exports, "duplicateDescriptor", JsDuplicateDescriptor) &&
          ExportFunction(env, exports, "openLocked", JsOpenLocked) &&
          ExportFunction(env, exports, "connectPath", JsConnectPath) &&
-         ExportFunction(env, exports, "reapChild", JsReapChild);
+         ExportFunction(env, exports, "reapChild", JsReapChild) &&
+         ExportFunction(env, exports, "prepareListener", JsPrepareListener) &&
+         ExportFunction(env, exports, "descriptorAddress", JsDescriptorAddress) &&
+         ExportFunction(env, exports, "sendDatagram", JsSendDatagram) &&
+         ExportFunction(env, exports, "openProcess", JsOpenProcess) &&
+         ExportFunction(env, exports, "waitProcess", JsWaitProcess) &&
+         ExportFunction(env, exports, "replaceProgram", JsReplaceProgram);
 }
 
 }  // namespace

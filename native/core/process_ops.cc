@@ -1,16 +1,19 @@
 // See process_ops.h.
 #include "process_ops.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 
 #include "limits.h"
@@ -33,6 +36,44 @@ bool IsStillThere(int fd, const std::string& path) {
          held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+/** The numbers of glibc 2.36 and linux 5.11, which older headers do not have. */
+constexpr auto kWaitByDescriptor = static_cast<idtype_t>(3);
+constexpr unsigned kCloseRangeOnExec = 1U << 2;
+
+/** Fills in a name as unix(7) wants it. @returns its length, or -EINVAL */
+int FillAddress(const std::string& path, sockaddr_un* address) {
+  if (path.empty() || path.size() > kSocketPathBytesMax) return -EINVAL;
+  address->sun_family = AF_UNIX;
+  std::memcpy(address->sun_path, path.data(), path.size());
+  const size_t end = path[0] == '\0' ? 0 : 1;
+  return static_cast<int>(offsetof(sockaddr_un, sun_path) + path.size() + end);
+}
+
+/** Before Linux 5.11. @returns 0 or a negative errno */
+int CloseOnExecOneByOne() {
+  DIR* const folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) return -errno;
+  while (const dirent* entry = ::readdir(folder)) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd >= kDescriptorLeast) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  (void)::closedir(folder);
+  return 0;
+}
+
+int CloseOthersOnExec() {
+  if (::syscall(SYS_close_range, kDescriptorLeast, ~0U, kCloseRangeOnExec) == 0) return 0;
+  return errno == ENOSYS || errno == EINVAL ? CloseOnExecOneByOne() : -errno;
+}
+
+std::vector<char*> PointersTo(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
 int DuplicateDescriptor(int fd) {
@@ -51,13 +92,11 @@ int OpenLocked(const std::string& path) {
 }
 
 int ConnectPath(const std::string& path) {
-  if (path.empty() || path.size() > kSocketPathBytesMax) return -EINVAL;
+  sockaddr_un address{};
+  const int length = FillAddress(path, &address);
+  if (length < 0) return length;
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return -errno;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const size_t length = offsetof(sockaddr_un, sun_path) + path.size() + (path[0] == '\0' ? 0 : 1);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   if (::connect(fd.get(), generic, static_cast<socklen_t>(length)) != 0) return -errno;
   return fd.Release();
@@ -66,6 +105,48 @@ int ConnectPath(const std::string& path) {
 int ReapChild(pid_t pid) {
   const pid_t ended = ::waitpid(pid, nullptr, WNOHANG);
   return ended >= 0 ? static_cast<int>(ended) : -errno;
+}
+
+int SendDatagram(const std::string& path, const std::string& text) {
+  sockaddr_un address{};
+  const int length = FillAddress(path, &address);
+  if (length < 0) return length;
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return -errno;
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  const ssize_t sent = ::sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, generic,
+                                static_cast<socklen_t>(length));
+  return sent < 0 ? -errno : 0;
+}
+
+int OpenProcess(pid_t pid) {
+  const long fd = ::syscall(SYS_pidfd_open, pid, 0);
+  return fd >= 0 ? static_cast<int>(fd) : -errno;
+}
+
+int WaitProcess(int process_fd) {
+  siginfo_t info{};
+  const int flags = WEXITED | WNOHANG;
+  if (::waitid(kWaitByDescriptor, static_cast<id_t>(process_fd), &info, flags) != 0) return -errno;
+  if (info.si_pid == 0) return -EAGAIN;
+  return info.si_code == CLD_EXITED ? info.si_status : kEndedBySignal + info.si_status;
+}
+
+int ReplaceProgram(const std::string& file, const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& environment, const std::vector<int>& kept) {
+  const std::vector<char*> argument_pointers = PointersTo(arguments);
+  const std::vector<char*> environment_pointers = PointersTo(environment);
+  int result = CloseOthersOnExec();
+  if (result != 0) return result;
+  for (const int fd : kept) {
+    if (result == 0 && ::fcntl(fd, F_SETFD, 0) != 0) result = -errno;
+  }
+  if (result == 0) {
+    (void)::execve(file.c_str(), argument_pointers.data(), environment_pointers.data());
+    result = -errno;
+  }
+  for (const int fd : kept) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return result;
 }
 
 }  // namespace sluice

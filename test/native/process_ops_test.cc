@@ -3,12 +3,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "../../native/core/limits.h"
@@ -107,6 +112,102 @@ TEST_F(ProcessOpsTest, ReapsAChildOnceItHasEnded) {
   EXPECT_EQ(ReapChild(child), -ECHILD);
   (void)::close(pipes[0]);
   (void)::close(pipes[1]);
+}
+
+TEST_F(ProcessOpsTest, ADatagramArrivesOrIsRefused) {
+  EXPECT_EQ(SendDatagram(path("socket"), "x"), -ENOENT);
+  EXPECT_EQ(SendDatagram("", "x"), -EINVAL);
+  for (const std::string& name : {path("socket"), std::string(1, '\0') + folder_}) {
+    const UniqueFd receiver(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, name.data(), name.size());
+    const size_t length = offsetof(sockaddr_un, sun_path) + name.size() + (name[0] == '/' ? 1 : 0);
+    ASSERT_EQ(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&address),
+                     static_cast<socklen_t>(length)),
+              0);
+    ASSERT_EQ(SendDatagram(name, "READY=1\n"), 0);
+    char text[32];
+    ASSERT_EQ(::recv(receiver.get(), text, sizeof(text), 0), 8);
+    EXPECT_EQ(std::string(text, 8), "READY=1\n");
+    int result = 0;
+    for (int i = 0; i < 100000 && result == 0; ++i) result = SendDatagram(name, "x");
+    EXPECT_EQ(result, -EAGAIN);
+  }
+}
+
+/** A child that lives until the other end of its pipe is closed; then it runs `end`. */
+template <typename End>
+pid_t StartChild(int* release, End end) {
+  int pipes[2];
+  EXPECT_EQ(::pipe(pipes), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    (void)::close(pipes[1]);
+    (void)!::read(pipes[0], &byte, 1);
+    end();
+    ::_exit(99);
+  }
+  (void)::close(pipes[0]);
+  *release = pipes[1];
+  return child;
+}
+
+int EndingOf(int process_fd) {
+  pollfd entry{process_fd, POLLIN, 0};
+  EXPECT_EQ(::poll(&entry, 1, 10000), 1);
+  return WaitProcess(process_fd);
+}
+
+TEST_F(ProcessOpsTest, AChildsEndingIsToldByItsDescriptor) {
+  int release = -1;
+  const pid_t child = StartChild(&release, [] { ::_exit(7); });
+  const UniqueFd process(OpenProcess(child));
+  ASSERT_TRUE(process.valid());
+  EXPECT_EQ(::fcntl(process.get(), F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(WaitProcess(process.get()), -EAGAIN);
+  (void)::close(release);
+  EXPECT_EQ(EndingOf(process.get()), 7);
+  EXPECT_EQ(WaitProcess(process.get()), -ECHILD);
+  EXPECT_EQ(OpenProcess(child), -ESRCH);
+  EXPECT_LT(WaitProcess(0), 0);
+}
+
+TEST_F(ProcessOpsTest, AKilledChildTellsTheSignal) {
+  int release = -1;
+  const pid_t child = StartChild(&release, [] {});
+  // A zombie, too, can be opened and waited for: it may have died while nobody looked.
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  const UniqueFd process(OpenProcess(child));
+  ASSERT_TRUE(process.valid());
+  EXPECT_EQ(EndingOf(process.get()), kEndedBySignal + SIGKILL);
+  (void)::close(release);
+}
+
+TEST_F(ProcessOpsTest, AnotherProgramGetsItsDescriptorsAndNoOther) {
+  UniqueFd kept(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  UniqueFd other(::open("/dev/null", O_RDWR));
+  int release = -1;
+  const std::string script = "[ \"$NAME\" = value ] && [ -e /proc/self/fd/" +
+                             std::to_string(kept.get()) + " ] && ! [ -e /proc/self/fd/" +
+                             std::to_string(other.get()) + " ] && exit 5";
+  const pid_t child = StartChild(&release, [&] {
+    (void)ReplaceProgram("/bin/sh", {"sh", "-c", script}, {"NAME=value"}, {kept.get()});
+  });
+  const UniqueFd process(OpenProcess(child));
+  (void)::close(release);
+  EXPECT_EQ(EndingOf(process.get()), 5);
+}
+
+TEST_F(ProcessOpsTest, AProgramThatCannotRunChangesNothing) {
+  const UniqueFd kept(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  EXPECT_EQ(ReplaceProgram(path("none"), {"none"}, {}, {kept.get()}), -ENOENT);
+  EXPECT_EQ(::fcntl(kept.get(), F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(ReplaceProgram("/bin/true", {"true"}, {}, {kept.get(), 100000}), -EBADF);
+  EXPECT_EQ(::fcntl(kept.get(), F_GETFD), FD_CLOEXEC);
 }
 
 }  // namespace
