@@ -25,6 +25,13 @@ export interface ControlHandler {
   asked(action: WorkerWords['ask']['action']): void;
 }
 
+/** A new folder for a supervisor's sockets. */
+export function makeControlFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-'));
+  chmodSync(folder, FOLDER_MODE);
+  return folder;
+}
+
 export class ControlServer {
   readonly folder: string;
   readonly #server: Server;
@@ -33,18 +40,20 @@ export class ControlServer {
   readonly #lists = new Map<number, (rows: readonly ConnectionRow[] | undefined) => void>();
   #nextList = 1;
 
-  constructor(handler: ControlHandler, beatMs: number) {
-    this.folder = mkdtempSync(join(tmpdir(), 'sluice-'));
-    chmodSync(this.folder, FOLDER_MODE);
+  constructor(folder: string, handler: ControlHandler, beatMs: number) {
+    this.folder = folder;
     this.#handler = handler;
     this.#beatMs = beatMs;
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
   listen(): Promise<void> {
+    const path = controlPathIn(this.folder);
+    // The socket of the program whose place we have taken. Workers look again and again until ours is there.
+    rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(controlPathIn(this.folder), resolve);
+      this.#server.listen(path, resolve);
     });
   }
 
@@ -99,10 +108,8 @@ export class ControlServer {
   #greet(line: SupervisorLine, hello: WorkerWords['hello']): WorkerProcess | undefined {
     const worker = this.#handler.find(hello.serial, hello.pid);
     if (worker === undefined || worker.hasEnded) return undefined;
-    worker.line?.close();
-    worker.line = line;
-    worker.hasBus = hello.hasBus;
     line.say('welcome', { beatMs: this.#beatMs });
+    worker.joined(line, hello.hasBus);
     this.#handler.joined(worker);
     return worker;
   }

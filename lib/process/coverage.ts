@@ -26,12 +26,12 @@ export class SocketCoverage {
 
   /** To be called whenever a worker became ready, drains, hangs or is gone. */
   update(servingAt: (slot: number) => WorkerProcess | undefined): void {
-    for (const [address, { slots, path }] of this.#addresses.entries()) {
-      // All workers poll the one socket of a path.
-      if (path !== undefined) continue;
+    for (const [address, { slots, fds }] of this.#addresses.entries()) {
       const serving = slots.map(servingAt).filter((worker) => worker !== undefined);
-      for (const slot of slots) {
-        this.#settle({ address, slot }, servingAt(slot) !== undefined, serving);
+      // A socket may be that of several places: of all, for a path.
+      const served = new Set(fds.filter((_, index) => servingAt(slots[index] as number)));
+      for (const [index, slot] of slots.entries()) {
+        this.#settle({ address, slot }, served.has(fds[index] as number), serving);
       }
     }
   }

@@ -15,6 +15,9 @@ export interface ResolvedOptions {
   readonly env: () => Readonly<Record<string, string>>;
   readonly beforeReload: () => void | Promise<void>;
   readonly pidFile: string | undefined;
+  readonly user: string | number | undefined;
+  readonly group: string | number | undefined;
+  readonly check: { readonly args: readonly string[] } | undefined;
   readonly readyTimeoutMs: number;
   readonly drainWindowMs: number;
   readonly drainDeadlineMs: number;
@@ -43,6 +46,9 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
   if (drainDeadlineMs < drainWindowMs) {
     throw new SluiceError('ERR_ARG_RANGE', 'drainDeadlineMs must not be below drainWindowMs.');
   }
+  if (options.user === undefined && options.group !== undefined) {
+    throw new SluiceError('ERR_ARG_RANGE', 'A group goes with a user.');
+  }
   return {
     workers,
     listen: options.listen,
@@ -52,6 +58,9 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
     env: envOf(options.env),
     beforeReload: options.beforeReload ?? (() => undefined),
     pidFile: options.pidFile,
+    user: options.user,
+    group: options.group,
+    check: options.check,
     readyTimeoutMs: duration('readyTimeoutMs', options.readyTimeoutMs, limits.READY_TIMEOUT_MS),
     drainWindowMs,
     drainDeadlineMs,

@@ -6,17 +6,28 @@ import { SluiceError } from '../base/errors.ts';
 import { ERROR_NAMES, errorName } from '../native/error-names.ts';
 import { loadNative } from '../native/load.ts';
 
+/** For a program that takes our place with our pid, descriptors and locks. */
+export interface HeldFile {
+  readonly path: string;
+  readonly fd: number;
+}
+
 export class PidFile {
   readonly #path: string;
   readonly #fd: number;
 
   /**
    * Writes this process's pid.
+   * @param held what the program before has left to this one
    * @throws SluiceError ERR_RUNNING when another process holds the file, ERR_SYSTEM when it cannot be
    *   written
    */
-  constructor(path: string) {
+  constructor(path: string, held?: HeldFile) {
     this.#path = path;
+    if (held?.path === path) {
+      this.#fd = held.fd;
+      return;
+    }
     const fd = loadNative().openLocked(Buffer.from(path));
     if (fd === ERROR_NAMES.EAGAIN) {
       const pid = readFileSync(path, 'utf8').trim();
@@ -31,9 +42,25 @@ export class PidFile {
     writeSync(fd, `${process.pid}\n`, 0);
   }
 
+  get held(): HeldFile {
+    return { path: this.#path, fd: this.#fd };
+  }
+
   /** Removes the file first: who locks it after that would hold a file that nobody can find. */
   release(): void {
-    unlinkSync(this.#path);
+    try {
+      unlinkSync(this.#path);
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      // The folder is root's, who we were at the start. Empty, the file hinders nobody.
+      ftruncateSync(this.#fd);
+    }
     closeSync(this.#fd);
   }
+}
+
+/** Whether an error of fs says that we may not. */
+export function isDenied(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
 }

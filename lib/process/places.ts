@@ -10,13 +10,17 @@ import { RestartBackoff } from './backoff.ts';
 import type { WorkerState } from './control.ts';
 import { DRAINING_PER_SLOT_MAX } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
-import type { Ending, WorkerProcess } from './worker-process.ts';
+import type { WorkerRecord } from './succession.ts';
+import type { Ending } from './worker-child.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 const CODE_RESTART = 1012;
 const CODE_GOING_AWAY = 1001;
 
 interface Place {
   readonly slot: number;
+  /** The program before had more places: who is left there goes at the next reload. */
+  readonly isSurplus: boolean;
   readonly backoff: RestartBackoff;
   current: WorkerProcess | undefined;
   incoming: WorkerProcess | undefined;
@@ -40,21 +44,13 @@ export interface PlacesOwner {
 export class Places {
   readonly #options: ResolvedOptions;
   readonly #owner: PlacesOwner;
-  readonly #places: readonly Place[];
+  readonly #places: Place[];
   #isStopping = false;
 
   constructor(options: ResolvedOptions, owner: PlacesOwner) {
     this.#options = options;
     this.#owner = owner;
-    this.#places = Array.from({ length: options.workers }, (_, slot) => ({
-      slot,
-      backoff: new RestartBackoff(),
-      current: undefined,
-      incoming: undefined,
-      leaving: new Set<WorkerProcess>(),
-      restart: undefined,
-      settled: undefined,
-    }));
+    this.#places = Array.from({ length: options.workers }, (_, slot) => makePlace(slot, false));
   }
 
   /** All that live, those that drain included. */
@@ -66,7 +62,11 @@ export class Places {
 
   /** Every place has a worker that is ready. */
   get isComplete(): boolean {
-    return this.#places.every((place) => place.current !== undefined);
+    return this.#places.every((place) => place.isSurplus || place.current !== undefined);
+  }
+
+  get servingCount(): number {
+    return this.workers.filter((worker) => worker.isServing).length;
   }
 
   servingAt(slot: number): WorkerProcess | undefined {
@@ -74,18 +74,64 @@ export class Places {
     return current?.isServing === true ? current : undefined;
   }
 
+  /** In all places that are empty. */
   startAll(): void {
-    for (const place of this.#places) this.#startIn(place);
+    for (const place of this.#places) {
+      const isEmpty = place.current === undefined && place.incoming === undefined;
+      if (isEmpty && !place.isSurplus) this.#startIn(place);
+    }
+  }
+
+  /** Takes a worker of the program before; its state is what it says when its line stands. */
+  adopt(worker: WorkerProcess, { role, readyMs, restMs }: WorkerRecord): void {
+    const most = this.#options.workers;
+    for (let slot = this.#places.length; slot <= worker.slot; slot++) {
+      this.#places.push(makePlace(slot, slot >= most));
+    }
+    const place = this.#placeOf(worker);
+    if (readyMs !== undefined) worker.readyAt = performance.now() - readyMs;
+    if (restMs !== undefined) worker.setDeadline(restMs);
+    if (role === 'leaving') {
+      worker.state = 'draining';
+      place.leaving.add(worker);
+    } else {
+      if (role === 'current') worker.state = 'ready';
+      place[role] = worker;
+    }
+    void worker.ended.then((ending) => this.#gone(place, worker, ending));
+  }
+
+  /** For whoever takes our place. */
+  records(): WorkerRecord[] {
+    return this.#places.flatMap(({ current, incoming, leaving }) => [
+      ...(current === undefined ? [] : [current.record('current')]),
+      ...(incoming === undefined ? [] : [incoming.record('incoming')]),
+      ...[...leaving].map((worker) => worker.record('leaving')),
+    ]);
   }
 
   // ---- replacing ---------------------------------------------------------
 
-  /** @throws SluiceError (rejects) ERR_STATE when a replacement does not get ready */
-  async replaceAll(): Promise<void> {
+  /**
+   * @param isDue whether it is to be replaced; who replaces one that is due is left alone
+   * @throws SluiceError (rejects) ERR_STATE when a replacement does not get ready
+   */
+  async replaceAll(isDue: (worker: WorkerProcess) => boolean = () => true): Promise<void> {
     for (const place of this.#places) {
       if (this.#isStopping) return;
+      const newest = place.incoming ?? place.current;
+      if (place.isSurplus || (newest !== undefined && !isDue(newest))) continue;
       await this.#replace(place);
     }
+    for (const place of this.#places) if (place.isSurplus) this.#vacate(place);
+  }
+
+  #vacate(place: Place): void {
+    const { current } = place;
+    place.incoming?.kill();
+    place.current = undefined;
+    if (current !== undefined) this.#sendAway(place, current);
+    this.#owner.changed();
   }
 
   recycle(worker: WorkerProcess): void {
@@ -120,27 +166,31 @@ export class Places {
       place.current = undefined;
       place.leaving.add(worker);
       worker.setDeadline(this.#options.drainDeadlineMs);
-      if (place.incoming === undefined && !this.#isStopping) this.#startIn(place);
+      if (place.incoming === undefined && !this.#isStopping && !place.isSurplus) {
+        this.#startIn(place);
+      }
       this.#tell('draining', worker);
     }
     this.#owner.changed();
   }
 
   #becomesCurrent(place: Place, worker: WorkerProcess): void {
-    const { drainWindowMs, drainDeadlineMs } = this.#options;
     const before = place.current;
     worker.readyAt = performance.now();
     worker.clearDeadline();
     place.incoming = undefined;
     place.current = worker;
     this.#tell('ready', worker);
-    if (before !== undefined) {
-      place.leaving.add(before);
-      this.#tell('draining', before);
-      before.leave(CODE_RESTART, drainWindowMs, drainDeadlineMs);
-    }
+    if (before !== undefined) this.#sendAway(place, before);
     place.settled?.resolve();
     place.settled = undefined;
+  }
+
+  #sendAway(place: Place, worker: WorkerProcess): void {
+    const { drainWindowMs, drainDeadlineMs } = this.#options;
+    place.leaving.add(worker);
+    this.#tell('draining', worker);
+    worker.leave(CODE_RESTART, drainWindowMs, drainDeadlineMs);
   }
 
   #startIn(place: Place): void {
@@ -176,9 +226,9 @@ export class Places {
     const { log, onEvent } = this.#options;
     log.error({ slot, pid, ...ending, wasReady, restartInMs }, 'worker died');
     onEvent({ kind: 'died', slot, pid, ...ending, wasReady, restartInMs });
-    if (!isEmpty) return;
+    if (!isEmpty || place.isSurplus) return;
     const isLooping = this.#places.every(
-      (each) => each.backoff.isLooping && each.current === undefined,
+      (each) => each.isSurplus || (each.backoff.isLooping && each.current === undefined),
     );
     if (!isLooping) {
       place.restart = setTimeout(() => this.#startIn(place), restartInMs);
@@ -222,6 +272,12 @@ export class Places {
     this.#options.log.info({ slot, pid }, `worker ${kind}`);
     this.#options.onEvent({ kind, slot, pid });
   }
+}
+
+function makePlace(slot: number, isSurplus: boolean): Place {
+  const leaving = new Set<WorkerProcess>();
+  const empty = { current: undefined, incoming: undefined, restart: undefined, settled: undefined };
+  return { slot, isSurplus, backoff: new RestartBackoff(), leaving, ...empty };
 }
 
 /** Settles with the replacement under way, beside whoever else waits for it. */

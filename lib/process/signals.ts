@@ -4,11 +4,13 @@
 export interface SignalActions {
   stop(graceful: boolean): void;
   reload(): void;
+  /** The new version is to take the place of this program. */
+  upgrade(): void;
   /** A second request to stop. */
   kill(): void;
 }
 
-/** SIGTERM and SIGINT stop, SIGQUIT gracefully, SIGHUP reloads. @returns stops listening */
+/** SIGTERM and SIGINT stop, SIGQUIT gracefully, SIGHUP reloads, SIGUSR2 upgrades. @returns stops listening */
 export function listenToSignals(actions: SignalActions): () => void {
   let isStopping = false;
   const stop = (): void => {
@@ -21,6 +23,7 @@ export function listenToSignals(actions: SignalActions): () => void {
     SIGINT: stop,
     SIGQUIT: () => actions.stop(true),
     SIGHUP: () => actions.reload(),
+    SIGUSR2: () => actions.upgrade(),
   };
   for (const [name, handler] of Object.entries(handlers)) process.on(name, handler);
   return () => {

@@ -40,6 +40,18 @@ export interface SupervisorOptions {
   readonly beforeReload?: () => void | Promise<void>;
   /** Written and locked; a second supervisor with the same file is refused. */
   readonly pidFile?: string;
+  /**
+   * A name or a number: who this process and its workers are once sockets and files have been opened. Only
+   * root may become somebody else.
+   */
+  readonly user?: string | number;
+  /** Default: the user's own. */
+  readonly group?: string | number;
+  /**
+   * How upgrade() tries the new version: node with this program's script and these arguments must exit 0
+   * within 30 seconds. Default: it only reads the script (`node --check`).
+   */
+  readonly check?: { readonly args: readonly string[] };
   /** How long a worker may take until it is ready. Default 30,000. */
   readonly readyTimeoutMs?: number;
   /** Over how long a draining worker spreads the ends of its sockets. Default 10,000. */
@@ -65,7 +77,7 @@ export interface SupervisorOptions {
   readonly version?: string;
   /** What the places are called there, by slot. Default: worker. */
   readonly roles?: readonly string[];
-  /** SIGTERM and SIGINT stop, SIGQUIT stops gracefully, SIGHUP reloads. Default true. */
+  /** SIGTERM and SIGINT stop, SIGQUIT stops gracefully, SIGHUP reloads, SIGUSR2 upgrades. Default true. */
   readonly handleSignals?: boolean;
   /** Default: silent but for a line on standard error when the supervisor gives up. */
   readonly log?: Log;
@@ -139,6 +151,14 @@ export interface Supervisor {
    * @throws SluiceError (rejects) ERR_STATE when a replacement does not get ready: the others stay
    */
   reload(): Promise<void>;
+  /**
+   * Lets the new version of this program take its place: once its check has passed, the program is started
+   * anew in this process, by execve(2), with its workers, sockets and pid file; its supervise() goes on with
+   * them, and reloads. Nothing of this program runs after that.
+   * @throws SluiceError (rejects, or never settles) ERR_STATE when the check fails or it is stopping,
+   *   ERR_SYSTEM when node cannot be started; everything goes on then
+   */
+  upgrade(): Promise<never>;
   /**
    * Ends all workers and resolves when the last is gone.
    * @param options.graceful over the drain window, as reload does; else within stopTimeoutMs

@@ -1,7 +1,6 @@
 // One worker as its supervisor sees it: the child, its control line once it has said hello, what it last
 // reported, and the deadlines that it is under. It decides nothing.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import type {
   ControlLine,
   SupervisorWords,
@@ -9,20 +8,15 @@ import type {
   WorkerState,
   WorkerWords,
 } from './control.ts';
-import { type HandDown, WORKER_VARIABLE } from './hand-down.ts';
-import { INSPECT_OPTION } from './hang-stack.ts';
-import { LIFETIME_SPREAD } from './limits.ts';
+import { LIFETIME_SPREAD, REJOIN_GRACE_MS } from './limits.ts';
 import { NO_LOAD } from './load-meter.ts';
 import { LoadRates } from './load-rates.ts';
 import type { ResolvedOptions } from './options.ts';
+import type { WorkerRecord } from './succession.ts';
 import type { WorkerReport } from './types.ts';
+import type { Ending, WorkerChild } from './worker-child.ts';
 
 export type SupervisorLine = ControlLine<WorkerWords, SupervisorWords>;
-
-export interface Ending {
-  readonly code: number | null;
-  readonly signal: string | null;
-}
 
 const NO_BEAT: WorkerBeat = { ...NO_LOAD, extra: {} };
 
@@ -31,7 +25,9 @@ export class WorkerProcess {
   readonly role: string;
   readonly serial: number;
   readonly pid: number;
-  readonly startedAt = Date.now();
+  readonly startedAt: number;
+  /** The program before this one has started it. */
+  readonly isInherited: boolean;
   /** Resolves once, when the process is gone. */
   readonly ended: Promise<Ending>;
   /** performance.now() after which it is to be replaced; Infinity: never. */
@@ -51,34 +47,32 @@ export class WorkerProcess {
   recycleFrom = 0;
   hasEnded = false;
   readonly #rates = new LoadRates();
-  readonly #child: ChildProcess;
+  readonly #child: WorkerChild;
   #deadline: NodeJS.Timeout | undefined;
+  #deadlineAt: number | undefined;
+  /** It is to be told when its line stands again. */
+  #farewell: SupervisorWords['leave'] | undefined;
 
-  /** @param descriptors from 3 on in the child */
-  constructor(options: ResolvedOptions, handDown: HandDown, descriptors: readonly number[]) {
-    this.slot = handDown.slot;
-    this.role = options.roles[handDown.slot] ?? 'worker';
-    this.serial = handDown.serial;
+  constructor(
+    options: ResolvedOptions,
+    child: WorkerChild,
+    who: Pick<WorkerRecord, 'slot' | 'serial'> & Partial<Pick<WorkerRecord, 'startedAt'>>,
+  ) {
+    this.slot = who.slot;
+    this.role = options.roles[who.slot] ?? 'worker';
+    this.serial = who.serial;
+    this.isInherited = who.startedAt !== undefined;
+    this.startedAt = who.startedAt ?? Date.now();
     const { maxLifetimeMs } = options;
     const lifetimeMs = maxLifetimeMs * (1 + Math.random() * LIFETIME_SPREAD);
     this.expiresAt = maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : this.heardAt + lifetimeMs;
-    const args = [...execArgvOf(options), options.script, ...options.args];
-    const child = spawn(process.execPath, args, {
-      stdio: [0, 1, 2, ...descriptors],
-      env: { ...process.env, ...options.env(), [WORKER_VARIABLE]: JSON.stringify(handDown) },
-    });
     this.#child = child;
-    this.pid = child.pid ?? 0;
-    this.ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: string | null): void => {
-        this.hasEnded = true;
-        clearTimeout(this.#deadline);
-        this.line?.close();
-        resolve({ code, signal });
-      };
-      child.once('exit', end);
-      // There was no process: no memory, no descriptors, no such file.
-      child.once('error', (error) => end(null, error.message));
+    this.pid = child.pid;
+    this.ended = child.ended.then((ending) => {
+      this.hasEnded = true;
+      clearTimeout(this.#deadline);
+      this.line?.close();
+      return ending;
     });
   }
 
@@ -93,21 +87,36 @@ export class WorkerProcess {
 
   /** Kills it unless it has left until then. A later deadline replaces an earlier one. */
   setDeadline(ms: number): void {
-    clearTimeout(this.#deadline);
+    this.clearDeadline();
+    this.#deadlineAt = performance.now() + ms;
     this.#deadline = setTimeout(() => this.kill(), ms);
   }
 
   clearDeadline(): void {
     clearTimeout(this.#deadline);
+    this.#deadlineAt = undefined;
   }
 
   /**
-   * Tells it to close its sockets with `code` over the window, and kills it after the deadline. Whoever
-   * cannot be told has nothing to wait for.
+   * Tells it to close its sockets with `code` over the window, and kills it after the deadline. One whose
+   * line is lost is told when it comes back, for which it has the time that it looks for us.
    */
   leave(code: number, windowMs: number, deadlineMs: number): void {
-    this.line?.say('leave', { code, windowMs, restMs: deadlineMs - windowMs });
-    this.setDeadline(this.line === undefined ? 0 : deadlineMs);
+    const how = { code, windowMs, restMs: deadlineMs - windowMs };
+    this.line?.say('leave', how);
+    this.#farewell = this.line === undefined ? how : undefined;
+    const graceMs = this.state === 'starting' ? 0 : Math.min(deadlineMs, REJOIN_GRACE_MS);
+    this.setDeadline(this.line === undefined ? graceMs : deadlineMs);
+  }
+
+  /** Its line stands. */
+  joined(line: SupervisorLine, hasBus: boolean): void {
+    this.line?.close();
+    this.line = line;
+    this.hasBus = hasBus;
+    if (this.#farewell === undefined) return;
+    const { code, windowMs, restMs } = this.#farewell;
+    this.leave(code, windowMs, windowMs + restMs);
   }
 
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
@@ -127,10 +136,16 @@ export class WorkerProcess {
     const load = { connections, requests, perSecond, queueBytes, cpuPercent, memoryBytes };
     return { slot, role, pid, state, startedAt, ...load, loopDelayP99Ms, extra };
   }
-}
 
-function execArgvOf(options: ResolvedOptions): readonly string[] {
-  const isInspected = options.execArgv.some((option) => option.startsWith('--inspect'));
-  if (options.hangTimeoutMs === 0 || isInspected) return options.execArgv;
-  return [...options.execArgv, INSPECT_OPTION];
+  /** For whoever takes our place. */
+  record(role: WorkerRecord['role']): WorkerRecord {
+    const { slot, serial, pid, startedAt, readyMs } = this;
+    const restMs = this.#deadlineAt === undefined ? {} : { restMs: this.#restMs(this.#deadlineAt) };
+    const ready = readyMs === undefined ? {} : { readyMs };
+    return { slot, serial, pid, startedAt, role, ...ready, ...restMs };
+  }
+
+  #restMs(deadlineAt: number): number {
+    return Math.max(0, deadlineAt - performance.now());
+  }
 }

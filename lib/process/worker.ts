@@ -14,8 +14,8 @@ import { ServedSockets } from './served-sockets.ts';
 import type { Servable, ServeOptions, WorkerRole } from './types.ts';
 
 const CODE_RESTART = 1012;
-/** What a terminal sends to all its processes, and a worker leaves to its supervisor. */
-const SUPERVISORS_SIGNALS = ['SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+/** What a terminal or a service manager may send to all, and a worker leaves to its supervisor. */
+const SUPERVISORS_SIGNALS = ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** For a worker that is told to end by somebody else. */
 const TERMINATED = { code: CODE_RESTART, windowMs: 2_000, restMs: 8_000 };
 

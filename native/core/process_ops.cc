@@ -138,6 +138,12 @@ int ReplaceProgram(const std::string& file, const std::vector<std::string>& argu
   const std::vector<char*> environment_pointers = PointersTo(environment);
   int result = CloseOthersOnExec();
   if (result != 0) return result;
+  // Node has standard streams closed on exec, and spawns with duplicates of them.
+  int stream_flags[kDescriptorLeast];
+  for (int fd = 0; fd < kDescriptorLeast; ++fd) {
+    stream_flags[fd] = ::fcntl(fd, F_GETFD);
+    if (stream_flags[fd] > 0) (void)::fcntl(fd, F_SETFD, 0);
+  }
   for (const int fd : kept) {
     if (result == 0 && ::fcntl(fd, F_SETFD, 0) != 0) result = -errno;
   }
@@ -146,6 +152,9 @@ int ReplaceProgram(const std::string& file, const std::vector<std::string>& argu
     result = -errno;
   }
   for (const int fd : kept) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int fd = 0; fd < kDescriptorLeast; ++fd) {
+    if (stream_flags[fd] > 0) (void)::fcntl(fd, F_SETFD, stream_flags[fd]);
+  }
   return result;
 }
 

@@ -52,9 +52,9 @@ inline constexpr int kEndedBySignal = 256;
 [[nodiscard]] int WaitProcess(int process_fd);
 
 /**
- * Runs another program in this process: pid and children stay, and of the descriptors above 2 those
- * of `kept`. Returns only when it fails; then everything is as before, but that no descriptor
- * above 2 is inherited by what is started later unless it is handed down by name.
+ * Runs another program in this process: pid, children and standard streams stay, and of the other
+ * descriptors those of `kept`. Returns only when it fails; then everything is as before, but that
+ * no descriptor above 2 is inherited by what is started later unless it is handed down by name.
  * @param arguments the first is the program's name
  * @param environment NAME=value
  * @returns a negative errno @see execve(2)

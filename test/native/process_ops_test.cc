@@ -191,10 +191,12 @@ TEST_F(ProcessOpsTest, AnotherProgramGetsItsDescriptorsAndNoOther) {
   UniqueFd kept(::open("/dev/null", O_RDWR | O_CLOEXEC));
   UniqueFd other(::open("/dev/null", O_RDWR));
   int release = -1;
-  const std::string script = "[ \"$NAME\" = value ] && [ -e /proc/self/fd/" +
-                             std::to_string(kept.get()) + " ] && ! [ -e /proc/self/fd/" +
-                             std::to_string(other.get()) + " ] && exit 5";
+  const std::string script =
+      "[ -e /proc/self/fd/1 ] && [ \"$NAME\" = value ] && [ -e /proc/self/fd/" +
+      std::to_string(kept.get()) + " ] && ! [ -e /proc/self/fd/" + std::to_string(other.get()) +
+      " ] && exit 5";
   const pid_t child = StartChild(&release, [&] {
+    (void)::fcntl(1, F_SETFD, FD_CLOEXEC);
     (void)ReplaceProgram("/bin/sh", {"sh", "-c", script}, {"NAME=value"}, {kept.get()});
   });
   const UniqueFd process(OpenProcess(child));
@@ -204,10 +206,13 @@ TEST_F(ProcessOpsTest, AnotherProgramGetsItsDescriptorsAndNoOther) {
 
 TEST_F(ProcessOpsTest, AProgramThatCannotRunChangesNothing) {
   const UniqueFd kept(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::fcntl(1, F_SETFD, FD_CLOEXEC), 0);
   EXPECT_EQ(ReplaceProgram(path("none"), {"none"}, {}, {kept.get()}), -ENOENT);
   EXPECT_EQ(::fcntl(kept.get(), F_GETFD), FD_CLOEXEC);
   EXPECT_EQ(ReplaceProgram("/bin/true", {"true"}, {}, {kept.get(), 100000}), -EBADF);
   EXPECT_EQ(::fcntl(kept.get(), F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(::fcntl(1, F_GETFD), FD_CLOEXEC);
+  ASSERT_EQ(::fcntl(1, F_SETFD, 0), 0);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from './gateway-process.ts';
 
-const PROGRAM = fileURLToPath(new URL('children/process-server.mjs', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('children/process-server.mjs', import.meta.url));
 const DEADLINE_MS = 15_000;
 
 export interface Line {
@@ -24,6 +24,11 @@ export interface SupervisorProcessOptions {
   readonly options?: Readonly<Record<string, unknown>>;
   /** Before the program: a command that runs it. */
   readonly wrapper?: readonly string[];
+  /** Default: test/support/children/process-server.mjs. */
+  readonly program?: string;
+  /** Default: the one that runs the tests. */
+  readonly node?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class SupervisorProcess {
@@ -38,11 +43,15 @@ export class SupervisorProcess {
     port = 0,
     options = {},
     wrapper = [],
+    program = PROGRAM,
+    node = process.execPath,
+    env = {},
   }: SupervisorProcessOptions = {}) {
     const listen = [{ host: '127.0.0.1', port }];
     const json = JSON.stringify({ workers, listen, ...options });
-    const [command = '', ...args] = [...wrapper, process.execPath, PROGRAM, json];
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command = '', ...args] = [...wrapper, node, program, json];
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    this.child = spawn(command, args, { stdio: [...stdio], env: { ...process.env, ...env } });
     SupervisorProcess.running.push(this);
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error('no pipes');
@@ -73,6 +82,14 @@ export class SupervisorProcess {
 
   count(kind: string): number {
     return this.lines.filter((line) => line.kind === kind).length;
+  }
+
+  /** Resolves when the log has that message; see `worker.log` of the program. */
+  async logs(message: string): Promise<Line> {
+    const find = (): Line | undefined =>
+      this.lines.find((line) => line.kind === 'log' && line['message'] === message);
+    await until(`log: ${message}`, DEADLINE_MS, () => find() !== undefined);
+    return find() as Line;
   }
 
   /** Resolves with the line when so many of a kind have been said. */

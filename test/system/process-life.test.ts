@@ -65,7 +65,7 @@ describe('workers', () => {
     for (let i = 0; i < 5; i++) await supervisor.get();
     const [pid] = supervisor.serving;
     await until('a report', 5_000, () => {
-      supervisor.signal('SIGUSR2');
+      supervisor.signal('SIGWINCH');
       const last = supervisor.lines.findLast((line) => line.kind === 'report');
       const [worker] = (last?.['workers'] ?? []) as Record<string, unknown>[];
       if (worker?.['requests'] !== 5) return false;

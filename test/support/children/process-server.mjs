@@ -2,6 +2,7 @@
 // supervise() and, under `worker`, how the workers behave.
 
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createServer } from '../../../dist/index.js';
 import { supervise, workerRole } from '../../../dist/process/index.js';
 
@@ -16,18 +17,32 @@ function customerHandler() {
   while (true);
 }
 
+function logAt(level) {
+  return (fields, message) => say({ kind: 'log', level, message, ...fields });
+}
+
+const log = {
+  debug: logAt('debug'),
+  info: logAt('info'),
+  warn: logAt('warn'),
+  error: logAt('error'),
+};
+
 async function main() {
-  const supervisor = await supervise({ ...options, onEvent: say });
+  const supervisor = await supervise({ ...options, onEvent: say, ...(manners.log ? { log } : {}) });
   say({ kind: 'ports', ports: supervisor.ports });
   supervisor.ready.then(() => say({ kind: 'all-ready' }));
-  process.on('SIGUSR2', () => say({ kind: 'report', workers: supervisor.workers }));
+  process.on('SIGWINCH', () => say({ kind: 'report', workers: supervisor.workers }));
   say({ kind: 'ended', code: await supervisor.ended });
 }
 
 async function serve() {
   if (manners.crash === true) throw new Error('born to crash');
+  if (existsSync(manners.crashWhile ?? '')) throw new Error('may not live yet');
   const server = createServer();
   server.get('/', (_request, response) => response.end(String(process.pid)));
+  // See test/system/process-upgrade.test.ts.
+  server.get('/version', (_request, response) => response.end(process.env.TEST_VERSION ?? ''));
   server.get('/hang', customerHandler);
   server.get('/exit', () => process.exit(3));
   server.get('/slow', async (_request, response) => {
