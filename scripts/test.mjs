@@ -19,6 +19,7 @@ const DEBIAN_PACKAGES = [
   { name: 'libnginx-mod-stream', file: '/usr/lib/nginx/modules/ngx_stream_module.so' },
   { name: 'haproxy', file: '/usr/sbin/haproxy' },
   { name: 'iproute2', file: '/usr/sbin/ip' },
+  { name: 'systemd', file: '/usr/bin/systemd-socket-activate' },
 ];
 
 function ensurePackages() {

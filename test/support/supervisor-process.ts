@@ -29,6 +29,8 @@ export interface SupervisorProcessOptions {
   /** Default: the one that runs the tests. */
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** From 3 on. */
+  readonly descriptors?: readonly number[];
 }
 
 export class SupervisorProcess {
@@ -46,12 +48,15 @@ export class SupervisorProcess {
     program = PROGRAM,
     node = process.execPath,
     env = {},
+    descriptors = [],
   }: SupervisorProcessOptions = {}) {
     const listen = [{ host: '127.0.0.1', port }];
     const json = JSON.stringify({ workers, listen, ...options });
     const [command = '', ...args] = [...wrapper, node, program, json];
-    const stdio = ['ignore', 'pipe', 'pipe'] as const;
-    this.child = spawn(command, args, { stdio: [...stdio], env: { ...process.env, ...env } });
+    this.child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
+      env: { ...process.env, ...env },
+    });
     SupervisorProcess.running.push(this);
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error('no pipes');

@@ -43,6 +43,10 @@ async function serve() {
   server.get('/', (_request, response) => response.end(String(process.pid)));
   // See test/system/process-upgrade.test.ts.
   server.get('/version', (_request, response) => response.end(process.env.TEST_VERSION ?? ''));
+  server.get('/variables', (_request, response) => {
+    const ofManagers = /^(NOTIFY|WATCHDOG|LISTEN|SLUICE)_/;
+    response.json(Object.keys(process.env).filter((name) => ofManagers.test(name)));
+  });
   server.get('/hang', customerHandler);
   server.get('/exit', () => process.exit(3));
   server.get('/slow', async (_request, response) => {
