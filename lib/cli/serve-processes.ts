@@ -18,11 +18,13 @@ const STOP_TIMEOUT_MS = 15_000;
 
 /**
  * @param readConfig at the start and before each reload; what it throws then ends the reload
+ * @param check arguments of `sluice` with which a new version tries itself
  * @returns the exit code, when the last process is gone
  */
 export async function serveProcesses(
   readConfig: () => Promise<GatewayConfig>,
   workers: number,
+  check: readonly string[],
   log: Log,
 ): Promise<number> {
   const config = await readConfig();
@@ -40,6 +42,7 @@ export async function serveProcesses(
     pidFile: join(config.data, PID_FILE),
     ...(adminSocket === undefined ? {} : { adminSocket }),
     version: packageVersion(),
+    check: { args: check },
     roles: [...serving.map(() => 'worker'), 'clerk'],
     drainWindowMs: DRAIN_SPREAD_MS,
     stopTimeoutMs: STOP_TIMEOUT_MS,

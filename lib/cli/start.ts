@@ -4,10 +4,12 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
 import { openAdminSocket } from '../process/admin-socket.ts';
 import { PidFile } from '../process/pid-file.ts';
+import { ServiceManager, takeHandedSockets } from '../process/service-manager.ts';
 import type { WorkerRole } from '../process/types.ts';
 import { workerRole } from '../process/worker.ts';
 import type { AloneAdmin } from './alone-admin.ts';
@@ -33,7 +35,8 @@ export async function start(options: StartOptions): Promise<number> {
   const workers = given === 'auto' ? availableParallelism() : given;
   if (workers === 1) return startAlone(config, log);
   const { serveProcesses } = await import('./serve-processes.ts');
-  return serveProcesses(() => readConfig(options.config), workers, log);
+  const check = ['check', ...(options.config === undefined ? [] : ['-c', options.config])];
+  return serveProcesses(() => readConfig(options.config), workers, check, log);
 }
 
 /** @throws SluiceError (rejects) ERR_CONFIG with every fault */
@@ -57,13 +60,20 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
   const { serve } = await import('./serve.ts');
   const { runUntilSignal } = await import('./shutdown.ts');
   const { AloneAdmin } = await import('./alone-admin.ts');
+  if (takeHandedSockets(process.env).length > 0) {
+    throw new SluiceError('ERR_STATE', 'Sockets of a service manager take workers: 2 or more.');
+  }
+  const manager = new ServiceManager(process.env, log);
   mkdirSync(config.data, { recursive: true });
   const pidFile = new PidFile(join(config.data, PID_FILE));
   try {
     const service = await serve(config, log);
     const port = Number(new URL(service.urls[0] ?? 'http://127.0.0.1').port);
     // Before anybody is told: who waits for that line may send a signal at once.
-    const ended = runUntilSignal(() => service.stop());
+    const ended = runUntilSignal(() => {
+      manager.stopping();
+      return service.stop();
+    });
     const { gateway } = service;
     const admin = new AloneAdmin(gateway, packageVersion(), () => process.emit('SIGTERM'));
     const path = adminPathOf(config.data, log);
@@ -71,9 +81,12 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
     process.on('SIGHUP', () => reloadOf(admin, log));
     log.info({ port, urls: service.urls, admin: service.adminUrl }, 'listening');
     tellReady();
+    manager.ready();
+    manager.startWatchdog(() => true);
     const code = await ended;
     admin.end();
     await socket?.close();
+    manager.close();
     return code;
   } finally {
     pidFile.release();
