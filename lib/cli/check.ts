@@ -4,12 +4,26 @@ import { type LoadedConfig, loadConfig } from '../gateway/config.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
 import { findTlsFaults } from '../gateway/listen-tls.ts';
 import type { ListenSettings } from '../gateway/settings.ts';
+import { workerCountOf } from './worker-count.ts';
 
-export function check(options: { readonly config?: string }): number {
+export interface CheckOptions {
+  readonly config?: string;
+  /** Workers of a gateway that runs and is to go on as this version. */
+  readonly running?: number;
+}
+
+export function check(options: CheckOptions): number {
   const loaded = loadConfig(options.config, process.env);
   const faults = [...loaded.faults];
   for (const { index, message } of findTlsFaults(listenOf(loaded))) {
     faults.push({ path: `listen.${index}.tls`, message });
+  }
+  const { running } = options;
+  if (running !== undefined && loaded.config !== undefined) {
+    // Places are what the processes know one another by.
+    const workers = workerCountOf(loaded.config.workers);
+    const message = `${running} run; another number takes a restart, not an upgrade`;
+    if (workers !== running) faults.push({ path: 'workers', message });
   }
   for (const fault of faults) {
     console.error(fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`);

@@ -109,6 +109,7 @@ function addTools(program: Command, result: Result): void {
     .command('check')
     .description('checks the configuration and prints every fault with its path')
     .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('--running <workers>', 'as many run: is it a version that they can go on as?', Number)
     .action(async (options) => {
       result.code = (await import('./check.ts')).check(options);
     });

@@ -2,7 +2,6 @@
 // program runs three times over: as the supervisor, as the clerk and as every worker.
 
 import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -18,6 +17,7 @@ import { adminPathOf, PID_FILE } from './data-files.ts';
 import { takeHanded } from './handed-settings.ts';
 import { createLog } from './logger.ts';
 import { packageVersion } from './version.ts';
+import { workerCountOf } from './worker-count.ts';
 
 export interface StartOptions {
   readonly config?: string;
@@ -31,11 +31,12 @@ export async function start(options: StartOptions): Promise<number> {
   if (role !== undefined) return startRole(role, options.config, log);
   const config = await readConfig(options.config);
   if (options.daemon === true) return (await import('./daemon.ts')).startDaemon(config.data);
-  const given = options.workers ?? config.workers;
-  const workers = given === 'auto' ? availableParallelism() : given;
+  const workers = workerCountOf(options.workers ?? config.workers);
   if (workers === 1) return startAlone(config, log);
   const { serveProcesses } = await import('./serve-processes.ts');
   const check = ['check', ...(options.config === undefined ? [] : ['-c', options.config])];
+  // Else the new version is told their number as this one was.
+  if (options.workers === undefined) check.push('--running', String(workers));
   return serveProcesses(() => readConfig(options.config), workers, check, log);
 }
 

@@ -29,7 +29,7 @@ const DEFAULT_FILES = ['sluice.config.json', 'sluice.config.yaml'] as const;
 const PREFIX = 'SLUICE_';
 /** Variables of the program itself, which are not configuration. */
 const NOT_CONFIGURATION =
-  /^SLUICE_(ADDON|POISON|FUZZ_.*|TEST_.*|LOG_LEVEL|FSYNC_.*|FAULTS_.*|SYSCALL_.*)$/;
+  /^SLUICE_(ADDON|POISON|SUCCESSION|FUZZ_.*|TEST_.*|LOG_LEVEL|FSYNC_.*|FAULTS_.*|SYSCALL_.*)$/;
 const TLS_FILES = /^listen\.\d+\.tls\.(cert|key|clientCa)$/;
 const SECRET_PATHS =
   /^(messenger\.(verifyToken|appSecrets\.\d+|pages\.\d+\.accessToken)|agents\.jwt\.secret|admin\.token)$/;

@@ -139,13 +139,16 @@ async function every(ms: number, totalMs: number, task: () => void | Promise<voi
 }
 
 describe(`under load (seed ${SEED})`, () => {
-  test('reloads lose nothing: no connection, no webhook, no record', async () => {
+  test.each([
+    ['reloads', 'SIGHUP'],
+    ['upgrades', 'SIGUSR2'],
+  ] as const)('%s lose nothing: no connection, no webhook, no record', async (_what, signal) => {
     const gateway = await startGateway();
     const { agents, met } = await joinAll(gateway, AGENTS);
     const load = startLoad(gateway, seededRandom(SEED), false);
     let reloads = 0;
     await every(RELOAD_EVERY_MS, LOAD_MS, () => {
-      gateway.signal('SIGHUP');
+      gateway.signal(signal);
       reloads += 1;
     });
     await until('the last reload is done', SETTLE_MS, () => startsOf(gateway) >= 3 * reloads + 3);
@@ -156,7 +159,8 @@ describe(`under load (seed ${SEED})`, () => {
         `visits ${text(visits)}; closes ${JSON.stringify([...met.closes])}, ` +
         `${met.returns.length} returns, ${met.failures} handshakes failed`,
     );
-    expect(gateway.countOf('reload failed')).toBe(0);
+    expect(gateway.countOf('reload failed') + gateway.countOf('upgrade failed')).toBe(0);
+    expect(gateway.countOf('the new version takes over')).toBe(signal === 'SIGHUP' ? 0 : reloads);
     expect(webhooks.answers.faults).toEqual([]);
     expect([...webhooks.answers.statuses.keys()]).toEqual([200]);
     expect(visits.faults).toEqual([]);
@@ -166,6 +170,16 @@ describe(`under load (seed ${SEED})`, () => {
     expect([met.failures, met.snapshots, met.gaps]).toEqual([0, 0, 0]);
     await expectAllSeen(gateway, agents);
     expectSpread(met.returns);
+  });
+
+  test('an upgrade to another number of workers is refused, and changes nothing', async () => {
+    const gateway = await startGateway();
+    gateway.writeConfig({ workers: 3 });
+    gateway.signal('SIGUSR2');
+    await until('the refusal', SETTLE_MS, () => gateway.countOf('upgrade failed') === 1);
+    expect(gateway.output).toContain('workers: 2 run; another number takes a restart');
+    expect(startsOf(gateway)).toBe(3);
+    expect(pidsOf(gateway)).toHaveLength(3);
   });
 
   test('kill -9 of workers and clerk loses only what hung on them', async () => {
