@@ -22,7 +22,7 @@ export function check(options: CheckOptions): number {
   if (running !== undefined && loaded.config !== undefined) {
     // Places are what the processes know one another by.
     const workers = workerCountOf(loaded.config.workers);
-    const message = `${running} run; another number takes a restart, not an upgrade`;
+    const message = `${running} run; another number takes a stop and a start`;
     if (workers !== running) faults.push({ path: 'workers', message });
   }
   for (const fault of faults) {

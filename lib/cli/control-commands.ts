@@ -8,8 +8,9 @@ import { connectionsTable, statusTable } from './status-table.ts';
 
 const WATCH_EVERY_MS = 1_000;
 const CLEAR_SCREEN = '\u001b[2J\u001b[H';
-const GONE_EVERY_MS = 50;
+const LOOK_EVERY_MS = 50;
 const GONE_MS_MAX = 120_000;
+const RESTARTED_MS_MAX = 120_000;
 
 export interface ControlOptions {
   readonly config?: string;
@@ -65,8 +66,30 @@ export async function reload(options: ControlOptions): Promise<number> {
   return perform(options, '/reload', 'reloaded');
 }
 
+/** Ends when every process is a new one. */
 export async function restart(options: ControlOptions): Promise<number> {
-  return perform(options, '/restart', 'restarted');
+  const socket = adminSocketOf(options.config);
+  const askedAt = Date.now();
+  const answer = await askAdmin(socket, 'POST', '/restart');
+  if (answer.status !== 200) return failed(answer);
+  while (!(await areAllSince(socket, askedAt))) {
+    if (Date.now() > askedAt + RESTARTED_MS_MAX) {
+      throw new Error('Not all processes are new; the log says why.');
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  console.log('restarted');
+  return 0;
+}
+
+/** While the new version begins, nobody answers. */
+async function areAllSince(socket: string, askedAt: number): Promise<boolean> {
+  const answer = await askAdmin(socket, 'GET', '/status').catch(() => undefined);
+  if (answer === undefined) return false;
+  const { processes } = answer.body as { processes: ProcessStatus[] };
+  return processes
+    .filter(({ state }) => state !== 'draining')
+    .every(({ startedAt, state }) => startedAt >= askedAt && state === 'ready');
 }
 
 /** Ends when the gateway has. */
@@ -81,7 +104,7 @@ export async function stop(
   // A process that is no child of ours says nothing when it ends.
   while (existsSync(`/proc/${pid}`)) {
     if (Date.now() > deadline) throw new Error(`Process ${pid} has not ended.`);
-    await new Promise((resolve) => setTimeout(resolve, GONE_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
   console.log('stopped');
   return 0;

@@ -46,7 +46,7 @@ export interface AdminSource {
   connections(query: ConnectionQuery): Promise<ListedConnections>;
   /** Resolves when it is done. @throws SluiceError (rejects) with the reason why nothing has changed */
   reload(): Promise<void>;
-  /** Everything anew, the first process included; the same. */
+  /** Everything anew, the first process included. Resolves when that begins; the same. */
   restart(): Promise<void>;
   /** Begins to end. */
   stop(graceful: boolean): void;

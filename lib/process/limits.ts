@@ -43,6 +43,8 @@ export const ABANDONED_DEADLINE_MS = 2_000;
 /** What onLeave tasks have at least, though the drain has used up the worker's time. */
 export const LEAVE_TASKS_MS = 5_000;
 
+/** Who asks for a restart on the admin socket is answered first: the new version closes his connection. */
+export const ANSWER_FIRST_MS = 50;
 /** What the check of a new version may take, and what is kept of its output for the error. */
 export const CHECK_TIMEOUT_MS = 30_000;
 export const CHECK_OUTPUT_BYTES_MAX = 2_000;

@@ -9,7 +9,7 @@ import { ControlServer } from './control-server.ts';
 import { SocketCoverage } from './coverage.ts';
 import { renumbered } from './hand-down.ts';
 import { type Holdings, takeHoldings } from './holdings.ts';
-import { BEAT_MS_MAX, BEATS_PER_HANG } from './limits.ts';
+import { ANSWER_FIRST_MS, BEAT_MS_MAX, BEATS_PER_HANG } from './limits.ts';
 import { type ResolvedOptions, resolveOptions } from './options.ts';
 import { OrphanReaper } from './orphans.ts';
 import { Places } from './places.ts';
@@ -101,7 +101,7 @@ class ProcessSupervisor implements Supervisor {
       this.#stopSignals = listenToSignals({
         stop: (graceful) => void this.stop({ graceful }),
         reload: () => this.#reloadUnasked('SIGHUP'),
-        upgrade: () => this.#upgradeUnasked(),
+        upgrade: () => this.#upgradeUnasked('SIGUSR2'),
         kill: () => this.#places.killAll(),
       });
     }
@@ -130,7 +130,7 @@ class ProcessSupervisor implements Supervisor {
         workers: () => this.#places.workers,
         list: (worker, query) => this.#control.list(worker, query),
         reload: () => this.reload(),
-        restart: () => this.reload(),
+        restart: () => this.#restart(),
         stop: (graceful) => void this.stop({ graceful }),
       },
       version,
@@ -187,6 +187,12 @@ class ProcessSupervisor implements Supervisor {
     return this.#upgrading;
   }
 
+  /** Resolves when the new version has passed its check, and will take over in a moment. */
+  async #restart(): Promise<void> {
+    await checkProgram(this.#options);
+    setTimeout(() => this.#upgradeUnasked('a restart was asked for'), ANSWER_FIRST_MS);
+  }
+
   async #upgrade(): Promise<never> {
     await checkProgram(this.#options);
     await this.#reloading?.catch(() => undefined);
@@ -208,8 +214,8 @@ class ProcessSupervisor implements Supervisor {
     throw new SluiceError('ERR_SYSTEM', text, { errno, syscall: 'execve' });
   }
 
-  #upgradeUnasked(): void {
-    this.#options.log.info({ why: 'SIGUSR2' }, 'upgrade');
+  #upgradeUnasked(why: string): void {
+    this.#options.log.info({ why }, 'upgrade');
     this.upgrade().catch((error: unknown) => {
       this.#options.log.error({ error: String(error) }, 'upgrade failed');
     });

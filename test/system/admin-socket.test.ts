@@ -124,6 +124,22 @@ describe('several processes', () => {
     expect(still.map((each) => each.pid)).toEqual(ready);
   });
 
+  test('restart is done when every process is new, in the same first one', async () => {
+    const gateway = await start(2);
+    const before = await processesOf(gateway);
+    expect(await sluice(gateway, 'restart')).toMatchObject({ code: 0, stdout: 'restarted\n' });
+    const after = (await processesOf(gateway)).filter((each) => each.state === 'ready');
+    expect(after.map((each) => each.role)).toEqual(before.map((each) => each.role));
+    expect(after[0]?.pid).toBe(before[0]?.pid);
+    const oldest = Math.min(...after.map((each) => each.startedAt));
+    expect(oldest).toBeGreaterThan(Math.max(...before.map((each) => each.startedAt)));
+    gateway.writeConfig({ workers: 3 });
+    expect(await sluice(gateway, 'restart')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/2 run; another number takes a stop and a start/),
+    });
+  });
+
   test('stop ends all of it, and says so when it has', async () => {
     const gateway = await start(2);
     const pids = (await processesOf(gateway)).map((each) => each.pid);

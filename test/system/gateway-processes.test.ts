@@ -177,7 +177,7 @@ describe(`under load (seed ${SEED})`, () => {
     gateway.writeConfig({ workers: 3 });
     gateway.signal('SIGUSR2');
     await until('the refusal', SETTLE_MS, () => gateway.countOf('upgrade failed') === 1);
-    expect(gateway.output).toContain('workers: 2 run; another number takes a restart');
+    expect(gateway.output).toContain('workers: 2 run; another number takes a stop and a start');
     expect(startsOf(gateway)).toBe(3);
     expect(pidsOf(gateway)).toHaveLength(3);
   });
