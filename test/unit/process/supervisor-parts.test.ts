@@ -52,6 +52,7 @@ describe('options', () => {
     },
     { name: 'a place twice', options: { listen: [{ port: 0, slots: [0, 0] }], workers: 2 } },
     { name: 'no place', options: { listen: [{ port: 0, slots: [] }] } },
+    { name: 'a group without a user', options: { listen, group: 'nogroup' } },
     { name: 'a hang timeout too short', options: { listen, hangTimeoutMs: 499 } },
     { name: 'a deadline before the window', options: { listen, drainDeadlineMs: 9_999 } },
     { name: 'a time below zero', options: { listen, maxLifetimeMs: -1 } },
@@ -137,6 +138,15 @@ describe('a socket without its worker', () => {
     expect(said).toEqual([]);
     set(1, 'w1');
     expect(said).toEqual(['w1 adopt 0:0']);
+  });
+
+  test('that another place polls, too, needs nobody', () => {
+    const { set, said } = rig([{ port: 1, path: undefined, slots: [0, 1, 2], fds: [10, 11, 10] }]);
+    set(0, 'w0');
+    expect(said).toEqual(['w0 adopt 0:1']);
+    set(0, undefined);
+    set(2, 'w2');
+    expect(said).toEqual(['w0 adopt 0:1', 'w2 adopt 0:1']);
   });
 
   test('of a path needs nobody: it is the same for all', () => {
