@@ -69,6 +69,11 @@ export class LineProcess {
     });
   }
 
+  /** The lines that came and that nobody waited for. */
+  taken() {
+    return this.#lines.splice(0).map((line) => JSON.parse(line));
+  }
+
   /** The next line that has this member: a server may log before it says its port. */
   async nextWith(member) {
     for (;;) {

@@ -12,7 +12,7 @@ const PAGE = '112233445566778';
 const WEBHOOK_PATH = '/webhook/messenger';
 
 /** A gateway as `sluice start` runs it, on a fresh data folder of this machine's disk. */
-async function gateway() {
+export async function gateway(options = []) {
   const folder = mkdtempSync(join(root, 'build-native', 'relay-'));
   const config = join(folder, 'config.json');
   writeFileSync(
@@ -32,18 +32,40 @@ async function gateway() {
     }),
   );
   const sluice = join(root, 'bin', 'sluice.mjs');
-  const token = spawnSync(
-    process.execPath,
-    [sluice, 'token', '--agent', 'bench', '--name', 'Bench', '--pages', PAGE, '-c', config],
-    { encoding: 'utf8' },
-  ).stdout.trim();
-  const server = new LineProcess(process.execPath, [sluice, 'start', '-c', config]);
+  const command = (...args) =>
+    spawnSync(process.execPath, [sluice, ...args, '-c', config], { encoding: 'utf8' }).stdout.trim();
+  const token = command('token', '--agent', 'bench', '--name', 'Bench', '--pages', PAGE);
+  const startedAt = performance.now();
+  const server = new LineProcess(process.execPath, [sluice, 'start', '-c', config, ...options]);
   const { port } = await server.nextWith('port');
+  const startMs = performance.now() - startedAt;
+  const processes = () => JSON.parse(command('status', '--json')).processes;
   const stop = async () => {
+    command('stop');
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
+    return startMs;
   };
-  return { server, port, path: '/agent', token, stop };
+  /** From the start of each new process of a reload to its being ready. */
+  const reloadTimes = async () => {
+    command('reload');
+    const lines = server.taken();
+    const at = (pid, what) => lines.find((line) => line.pid === pid && line.msg === what)?.time;
+    const of = (role) => {
+      const { pid } = processes().filter((each) => each.role === role && each.state === 'ready').at(-1);
+      return at(pid, 'worker ready') - at(pid, 'worker started');
+    };
+    return { worker: of('worker'), clerk: of('clerk') };
+  };
+  const pids = () => processes().map((each) => each.pid);
+  return { server, port, path: '/agent', token, stop, pids, reloadTimes };
+}
+
+/** What relay_load is started with. */
+export function relayArguments(relay, { senders, agents }) {
+  const args = [relay.port, WEBHOOK_PATH, senders, agents, relay.path, APP_SECRET, PAGE];
+  if (relay.token !== '') args.push(relay.token);
+  return args.map(String);
 }
 
 async function nodeRelay() {
@@ -52,11 +74,10 @@ async function nodeRelay() {
   return { server, port, path: '/', token: '', stop: () => server.stop() };
 }
 
-async function side(start, { senders, agents }) {
+async function side(start, shape) {
   const relay = await start();
-  const args = [relay.port, WEBHOOK_PATH, senders, agents, relay.path, APP_SECRET, PAGE];
-  if (relay.token !== '') args.push(relay.token);
-  const load = new LineProcess(join(root, 'build-native', 'bench', 'relay_load'), args.map(String));
+  const args = relayArguments(relay, shape);
+  const load = new LineProcess(join(root, 'build-native', 'bench', 'relay_load'), args);
   await load.next();
   const stop = async () => {
     await load.stop();

@@ -1,5 +1,5 @@
 // `npm run bench`: builds the load clients, measures every table, and writes docs/benchmarks.md.
-//   node scripts/bench.mjs [--quick] [--only=echo,tls,deflate,fanout,handshakes,http,latency,memory,relay]
+//   node scripts/bench.mjs [--quick] [--only=echo,tls,deflate,fanout,handshakes,http,latency,memory,relay,bus,processes]
 //                          [--servers=sluice,ws,…] [--peer NAME=PLACE]...
 // --peer uws=DIR takes uWebSockets.js from a folder; any other NAME=PROGRAM is a server that takes
 // --deflate, --fanout, --cert=FILE, --key=FILE and prints {"port":N}. --quick measures a little of
@@ -7,9 +7,11 @@
 
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { busTable } from '../bench/bus.mjs';
 import { latencyTable } from '../bench/latency.mjs';
 import { memoryTable } from '../bench/memory.mjs';
 import { contenders, missing, versions } from '../bench/peers.mjs';
+import { processTables } from '../bench/processes.mjs';
 import { relayTables } from '../bench/relay.mjs';
 import { writeReport } from '../bench/report.mjs';
 import { measureTable, TABLES } from '../bench/tables.mjs';
@@ -83,10 +85,14 @@ if (wants('latency')) measured.push(await latencyTable(all, quick ? { rounds: 1,
 if (wants('memory'))
   measured.push(await memoryTable(all, quick ? { starts: 1, restMs: 1000 } : {}));
 if (wants('relay')) measured.push(...(await relayTables({ ...options, sliceMs: 1000 })));
+if (wants('bus')) measured.push(await busTable(quick ? { rounds: 1, ms: 300 } : {}));
+if (wants('processes'))
+  measured.push(...(await processTables(quick ? { rounds: 1, sliceMs: 300 } : {})));
 if (!quick) {
   const before = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : [];
   const fresh = new Set(measured.map((table) => table.name));
   const order = [...Object.keys(TABLES), 'latency', 'memory', 'relay', 'relay-fanout'];
+  order.push('bus', 'processes', 'starts');
   const renewed = measured.map((table) =>
     withKept(
       table,
