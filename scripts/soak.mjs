@@ -38,6 +38,11 @@ const RUNS = [
     env: { SLUICE_TEST_SOAK: '1' },
   },
   {
+    name: 'bus',
+    args: ['--project', 'integration', 'test/integration/bus.test.ts'],
+    env: { SLUICE_BUS_MESSAGES: '1000000' },
+  },
+  {
     name: 'steady',
     args: ['--project', 'soak'],
     env: { SLUICE_TEST_MINUTES: option('minutes', '5') },
