@@ -3,12 +3,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
+import { setTimeout as rest } from 'node:timers/promises';
 import { compare, LineProcess } from './measure.mjs';
 import { printRow } from './report.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 const APP_SECRET = 'bench_app_secret_0123456789abcdef';
 const PAGE = '112233445566778';
+const READ_MS = 200;
 const WEBHOOK_PATH = '/webhook/messenger';
 
 /** A gateway as `sluice start` runs it, on a fresh data folder of this machine's disk. */
@@ -49,6 +51,8 @@ export async function gateway(options = []) {
   /** From the start of each new process of a reload to its being ready. */
   const reloadTimes = async () => {
     command('reload');
+    // What it has printed is read in a turn of its own.
+    await rest(READ_MS);
     const lines = server.taken();
     const at = (pid, what) => lines.find((line) => line.pid === pid && line.msg === what)?.time;
     const of = (role) => {

@@ -1,6 +1,6 @@
 // `sluice status`, `connections`, `reload`, `restart`, `stop`: what an operator asks of a running gateway.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { ProcessStatus } from '../process/admin-socket.ts';
 import type { ConnectionRow } from '../process/connection-list.ts';
 import { type Answer, adminSocketOf, askAdmin } from './admin-client.ts';
@@ -102,7 +102,7 @@ export async function stop(
   const { pid } = body as { pid: number };
   const deadline = Date.now() + GONE_MS_MAX;
   // A process that is no child of ours says nothing when it ends.
-  while (existsSync(`/proc/${pid}`)) {
+  while (isRunning(pid)) {
     if (Date.now() > deadline) throw new Error(`Process ${pid} has not ended.`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
@@ -121,4 +121,18 @@ function failed({ status, body }: Answer): number {
   const { detail } = body as { detail?: string };
   console.error(`sluice: ${detail ?? `the gateway has answered ${status}`}`);
   return 1;
+}
+
+/** A process that has ended and that its parent has not waited for does not run (proc(5)). */
+function isRunning(pid: number): boolean {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return false;
+  try {
+    return !/\) [ZX] /.test(readFileSync(file, 'latin1'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // It has gone between the two looks.
+    if (code === 'ENOENT' || code === 'ESRCH') return false;
+    throw error;
+  }
 }
