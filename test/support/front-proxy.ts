@@ -48,6 +48,30 @@ export class FrontProxy {
     return new FrontProxy('/usr/sbin/nginx', folder, args, ports).#listening();
   }
 
+  /**
+   * nginx with what stands inside `http { }` in a document, whose addresses and files are put in place.
+   * @param block listens at 443, passes to 127.0.0.1:8080
+   */
+  static async nginxOf(block: string, port: number, identity: TestIdentity): Promise<FrontProxy> {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-nginx-'));
+    const ports = { https: await freePort() };
+    writeFileSync(join(folder, 'cert.pem'), identity.cert);
+    writeFileSync(join(folder, 'key.pem'), identity.key);
+    const http = block
+      .replace('listen 443 ssl', `listen 127.0.0.1:${ports.https} ssl`)
+      .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
+      .replace(/ssl_certificate +[^;]+;/, `ssl_certificate ${folder}/cert.pem;`)
+      .replace(/ssl_certificate_key +[^;]+;/, `ssl_certificate_key ${folder}/key.pem;`);
+    const text = `daemon off; master_process off; pid ${folder}/pid; error_log stderr warn;
+events { worker_connections 1024; }
+http { access_log off; ${temporaryPaths(folder)}
+${http}}
+`;
+    writeFileSync(join(folder, 'nginx.conf'), text);
+    const args = ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')];
+    return new FrontProxy('/usr/sbin/nginx', folder, args, ports).#listening();
+  }
+
   static async haproxy(behind: Behind): Promise<FrontProxy> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-haproxy-'));
     const ports = { one: await freePort(), two: await freePort(), checked: await freePort() };
@@ -98,8 +122,7 @@ stream {
 }
 http {
   access_log off;
-  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+  ${temporaryPaths(folder)}
   map $http_upgrade $connection_upgrade { default upgrade; '' close; }
   map $http_forwarded $proxy_add_forwarded {
     default "$http_forwarded, for=$remote_addr;proto=$scheme";
@@ -113,6 +136,11 @@ http {
   }
 }
 `;
+}
+
+function temporaryPaths(folder: string): string {
+  return `client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;`;
 }
 
 function haproxyText(ports: Record<string, number>, behind: Behind): string {
