@@ -26,21 +26,10 @@ export class Neighbours implements OtherSessions {
   readonly #counts = new Map<number, Map<string, number>>();
   #sessions: Sessions | undefined;
 
+  /** Listens from now on: neighbours tell what they have as soon as they are reachable. */
   constructor({ bus, serial }: NeighboursOptions) {
     this.#bus = bus;
     this.#serial = serial;
-  }
-
-  /** Begins to listen. Call once. */
-  attach(own: { readonly sessions: Sessions; readonly typing: TypingSignals }): void {
-    const bus = this.#bus;
-    this.#sessions = own.sessions;
-    bus.onSignal('desk.typing', (text) =>
-      own.typing.heard(JSON.parse(String(text)) as TypingSignal),
-    );
-    bus.onSignal('desk.joined', (text, from) =>
-      this.#replace(JSON.parse(String(text)) as Joined, from),
-    );
     bus.onSignal('desk.sessions', (text, from) => {
       for (const [agent, count] of JSON.parse(String(text)) as [string, number][]) {
         this.#setCount(from.serial, agent, count);
@@ -50,6 +39,17 @@ export class Neighbours implements OtherSessions {
       if (isReachable) this.#introduce(peer);
       else this.#counts.delete(peer.serial);
     });
+  }
+
+  /** What neighbours say of tabs and typing concerns these. Call once. */
+  attach(own: { readonly sessions: Sessions; readonly typing: TypingSignals }): void {
+    this.#sessions = own.sessions;
+    this.#bus.onSignal('desk.typing', (text) =>
+      own.typing.heard(JSON.parse(String(text)) as TypingSignal),
+    );
+    this.#bus.onSignal('desk.joined', (text, from) =>
+      this.#replace(JSON.parse(String(text)) as Joined, from),
+    );
   }
 
   typing(signal: TypingSignal): void {

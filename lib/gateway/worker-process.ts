@@ -45,6 +45,7 @@ export class WorkerProcess {
   readonly #clock: Clock;
   readonly #counters = createCounters();
   readonly #loop = createLoop();
+  readonly #neighbours: Neighbours;
   readonly #link: ClerkLink;
   #follower: OpenedFollower | undefined;
   #projection: Projection | undefined;
@@ -54,6 +55,7 @@ export class WorkerProcess {
     const { role, log, onFatal } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#neighbours = new Neighbours({ bus: role.bus, serial: role.serial });
     this.#link = new ClerkLink({
       bus: role.bus,
       slot: clerkSlotOf(role),
@@ -92,7 +94,7 @@ export class WorkerProcess {
         for (const server of servers) server.publishAll(topic, texts);
       },
       act: (conversation, action) => this.#act(conversation, action),
-      neighbours: new Neighbours({ bus: role.bus, serial: role.serial }),
+      neighbours: this.#neighbours,
       clock: this.#clock,
       log,
       counters: this.#counters,
