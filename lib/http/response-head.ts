@@ -13,6 +13,8 @@ const MS_PER_SECOND = 1000;
 
 /** The Date field, made once per second (RFC 9110 6.6.1), and what most heads begin with. */
 export class DateSource {
+  /** One text per clock and second, not per connection. */
+  static readonly #known = new WeakMap<{ now(): number }, DateSource>();
   readonly #clock: { now(): number };
   #second = Number.NaN;
   #text = '';
@@ -21,6 +23,16 @@ export class DateSource {
 
   constructor(clock: { now(): number }) {
     this.#clock = clock;
+  }
+
+  /** The one of this clock, made when it is first asked for. */
+  static of(clock: { now(): number }): DateSource {
+    let source = DateSource.#known.get(clock);
+    if (source === undefined) {
+      source = new DateSource(clock);
+      DateSource.#known.set(clock, source);
+    }
+    return source;
   }
 
   /** The date alone. */

@@ -18,14 +18,7 @@ import {
   EVENT_END,
   EVENT_LISTENER_FAILED,
   EVENT_OPEN,
-  HEADER_FLUSH_COUNT,
-  HEADER_QUEUED_BYTES,
-  HEADER_QUEUED_BYTES_MAX,
-  HEADER_QUEUED_CONNECTIONS,
   HEADER_RECEIVE_COUNT,
-  HEADER_RECEIVED_BYTES,
-  HEADER_SEND_CALLS,
-  HEADER_SENT_BYTES,
   HEADER_WANTS,
   ID_GENERATION,
   RECEIVE_RECORDS_MAX,
@@ -42,6 +35,7 @@ import { SocketAudience } from './audience.ts';
 import { ConnectionState, SocketConnection } from './connection.ts';
 import { addExitListener, removeExitListener } from './exit-listeners.ts';
 import { type AcceptCallback, ListenerTable } from './listener-table.ts';
+import { LoopCounters } from './loop-counters.ts';
 import { SendBuffer, WRITABLE } from './send-buffer.ts';
 import { TaskQueue } from './task-queue.ts';
 import type {
@@ -88,6 +82,7 @@ export class EventLoop implements Loop {
   readonly #connections: (SocketConnection | undefined)[] = [];
   readonly #listeners: ListenerTable;
   readonly #addresses = new AddressTexts();
+  readonly #counters = new LoopCounters(this.#buffer);
   readonly #flushTasks = new TaskQueue(reportUncaught);
   readonly #commitTasks = new TaskQueue(reportUncaught);
   readonly #onExit = (): void => {
@@ -133,29 +128,19 @@ export class EventLoop implements Loop {
 
   /** send(2) and sendmsg(2) calls so far; wraps at 2^32. For tests and metrics. */
   get sendCalls(): number {
-    return (this.#header[HEADER_SEND_CALLS] as number) >>> 0;
+    return this.#counters.sendCalls;
   }
 
   get stats(): LoopStats {
-    const buffer = this.#buffer;
-    return {
-      batches: this.#buffer.batch,
-      flushes: (this.#header[HEADER_FLUSH_COUNT] as number) >>> 0,
-      sendCalls: this.sendCalls,
-      sentBytes: buffer.wide(HEADER_SENT_BYTES),
-      receivedBytes: buffer.wide(HEADER_RECEIVED_BYTES),
-      queuedBytes: this.queuedBytes,
-      queuedBytesMax: buffer.wide(HEADER_QUEUED_BYTES_MAX),
-      queuedConnections: this.queuedConnections,
-    };
+    return this.#counters.stats;
   }
 
   get queuedBytes(): number {
-    return this.#buffer.wide(HEADER_QUEUED_BYTES);
+    return this.#counters.queuedBytes;
   }
 
   get queuedConnections(): number {
-    return this.#header[HEADER_QUEUED_CONNECTIONS] as number;
+    return this.#counters.queuedConnections;
   }
 
   tlsCounts(): TlsCounts {

@@ -7,7 +7,7 @@ const STEP_MS = 20;
 
 /** What the window needs of a socket's connection. */
 export interface ClosableSocket {
-  closeSession(code: number, reason: string): void;
+  readonly session: { close(code: number, reason: string): void };
 }
 
 export interface DrainWindowOptions {
@@ -47,7 +47,7 @@ export class DrainWindow {
     const { windowMs, code, reason } = this.#options;
     const share = Math.min(1, (performance.now() - this.#startedAt) / windowMs);
     const staying = this.#total - Math.ceil(this.#total * share);
-    while (this.#waiting.length > staying) this.#waiting.pop()?.closeSession(code, reason);
+    while (this.#waiting.length > staying) this.#waiting.pop()?.session.close(code, reason);
     if (share === 1) this.end();
   }
 }

@@ -343,7 +343,7 @@ export class LoopServer implements Server, HttpApplication {
       this.#drained = resolve;
     });
     for (const http of [...this.#http.values()]) http.drainAndClose();
-    for (const socket of [...this.#sockets.connections]) socket.closeSession(code, reason);
+    for (const socket of [...this.#sockets.connections]) socket.session.close(code, reason);
     this.#noteGone();
     const deadline = setTimeout(() => this.#dropAll(), deadlineMs);
     await isEmpty;
@@ -356,7 +356,7 @@ export class LoopServer implements Server, HttpApplication {
   /** The time for leaving in order is over. */
   #dropAll(): void {
     for (const connection of [...this.#http.keys()]) connection.reset();
-    for (const socket of [...this.#sockets.connections]) socket.terminate();
+    for (const socket of [...this.#sockets.connections]) socket.session.terminate();
     this.#drained?.();
   }
 

@@ -2,10 +2,19 @@
 // an idle connection does not carry it.
 
 import { FramePace, type FrameProgress } from './frame-pace.ts';
-import type { InboundGate } from './inbound-gate.ts';
+import { HOLD, type InboundGate } from './inbound-gate.ts';
 import { CLOSE_CODE } from './protocol.ts';
 import type { Initiator } from './session-types.ts';
 import type { StreamReader } from './stream-reader.ts';
+
+/** The idle time is looked at in this many steps: no timer is touched when data comes. */
+export const IDLE_STEPS = 2;
+
+/** With `serial`: looks at the idle time that a handler's promise may take, twice that of a peer. */
+const PROMISE_STEPS_MAX = 4 * IDLE_STEPS;
+
+/** Looks at the idle time within which a frame in progress must move on. */
+const FRAME_STEPS_MAX = 2 * IDLE_STEPS;
 
 export class SessionExtras {
   /** Made when something first holds messages back. */
@@ -38,10 +47,16 @@ export class SessionExtras {
     return isTaking;
   }
 
-  /** How many looks ago the frame in progress was first seen, or last had moved on. */
-  lookAt(parser: FrameProgress): number {
+  /** A look at the promise that is waited for, if one is. */
+  isPromiseLate(): boolean {
+    if (this.gate?.has(HOLD.promise) !== true) return false;
+    return ++this.promiseSteps >= PROMISE_STEPS_MAX;
+  }
+
+  /** A look at the frame in progress. @returns whether it has not moved on for too long */
+  isFrameSlow(parser: FrameProgress): boolean {
     this.#pace ??= new FramePace();
-    return this.#pace.look(parser);
+    return this.#pace.look(parser) >= FRAME_STEPS_MAX;
   }
 
   /** No frame is in progress. */

@@ -12,31 +12,20 @@
 // Whatever the way, onSessionClose is called once, when the connection is gone, and is the last call.
 
 import { SluiceError } from '../base/errors.ts';
+import { requireSendableClose } from './close-payload.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
 import { FrameParser } from './frame-parser.ts';
 import type { FrameSink } from './frame-sink.ts';
 import { type GateKeeper, HOLD, InboundGate } from './inbound-gate.ts';
 import type { IncomingStream } from './incoming-stream.ts';
 import type { MessageInflater } from './message-inflater.ts';
-import {
-  CLOSE_CODE,
-  CLOSE_REASON_BYTES_MAX,
-  isSendableCloseCode,
-  OPCODE,
-  type Violation,
-} from './protocol.ts';
-import { SessionExtras } from './session-extras.ts';
+import { CLOSE_CODE, OPCODE, type Violation } from './protocol.ts';
+import { IDLE_STEPS, SessionExtras } from './session-extras.ts';
 import type { Initiator, SessionHost, SessionState } from './session-types.ts';
 import { isThenable, type StreamHost, StreamReader } from './stream-reader.ts';
 
-/** The idle time is looked at in this many steps: no timer is touched when data comes. */
-const IDLE_STEPS = 2;
-
 /** In place of a count of looks: something has come since the last one. */
 const ACTIVE = -1;
-
-/** With `serial`: looks at the idle time that a handler's promise may take, twice that of a peer. */
-const PROMISE_STEPS_MAX = 4 * IDLE_STEPS;
 
 export class Session implements FrameSink, GateKeeper, StreamHost {
   readonly #host: SessionHost;
@@ -76,10 +65,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
    * @throws SluiceError ERR_ARG_RANGE for a code or a reason that may not be sent, in every state
    */
   close(code: number = CLOSE_CODE.normal, reason = '', initiator: Initiator = 'us'): void {
-    if (!isSendableCloseCode(code)) throw new SluiceError('ERR_ARG_RANGE', `close code ${code}`);
-    if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
-      throw new SluiceError('ERR_ARG_RANGE', 'close reason above 123 bytes of UTF-8');
-    }
+    requireSendableClose(code, reason);
     if (this.#state !== 'open') return;
     this.#needExtras().initiator = initiator;
     this.#sendClose(code, reason);
@@ -325,7 +311,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       this.terminate();
       return;
     }
-    if (this.#isPromiseLate()) {
+    if (this.#extras?.isPromiseLate() === true) {
       this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
       return;
     }
@@ -344,17 +330,11 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     return this.#needExtras().isTaking(pending);
   }
 
-  #isPromiseLate(): boolean {
-    const extras = this.#extras;
-    if (extras?.gate?.has(HOLD.promise) !== true) return false;
-    return ++extras.promiseSteps >= PROMISE_STEPS_MAX;
-  }
-
   #isFrameSlow(): boolean {
     const parser = this.#parser;
     // While we do not read, the peer cannot be slow.
     if (parser !== undefined && parser.frameProgress >= 0 && this.#gate?.isShut !== true) {
-      return this.#needExtras().lookAt(parser) >= 2 * IDLE_STEPS;
+      return this.#needExtras().isFrameSlow(parser);
     }
     this.#extras?.betweenFrames();
     return false;

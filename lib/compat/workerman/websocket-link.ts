@@ -116,17 +116,17 @@ export class WebSocketLink implements Link, HttpApplication {
 
   pause(): void {
     if (this.#open === undefined) this.#connection.pause();
-    else this.#open.pauseSession();
+    else this.#open.session.pause();
   }
 
   resume(): void {
     if (this.#open === undefined) this.#connection.resume();
-    else this.#open.resumeSession();
+    else this.#open.session.resume();
   }
 
   leave(code: number, reason: string): void {
     if (this.#open === undefined) this.http.drainAndClose();
-    else this.#open.closeSession(code, reason);
+    else this.#open.session.close(code, reason);
   }
 
   close(): void {
@@ -231,7 +231,7 @@ export class WebSocketLink implements Link, HttpApplication {
 
   #farewell(code: number, status: number): void {
     if (this.#open !== undefined) {
-      if (code === CLOSE_CODE.normal) this.#open.closeSession(code);
+      if (code === CLOSE_CODE.normal) this.#open.session.close(code);
       else this.#open.closeFor(code, '');
     } else if (this.#isDeciding) {
       this.#refusal = status;

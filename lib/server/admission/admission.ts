@@ -82,7 +82,7 @@ export class Admission {
     clock: Pick<Clock, 'now' | 'monotonicMs'> = systemClock,
   ) {
     this.#clock = clock;
-    this.#date = new DateSource(clock);
+    this.#date = DateSource.of(clock);
     this.#options = checkAdmission(options);
     this.#deny = new AddressSet(this.#options.deny);
     this.#allow = allowOf(this.#options);

@@ -44,7 +44,7 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#application = application;
     this.#parser = new RequestParser(application.limits);
     this.#deadline = new HttpDeadline(connection, application.limits);
-    this.#date = dateSourceOf(application);
+    this.#date = DateSource.of(application.clock);
     this.#deadline.beginConnection();
   }
 
@@ -367,16 +367,4 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
     this.#held = undefined;
     this.#deadline.off();
   }
-}
-
-const dateSources = new WeakMap<HttpApplication['clock'], DateSource>();
-
-/** One Date text per clock and second, not per connection. */
-function dateSourceOf({ clock }: HttpApplication): DateSource {
-  let source = dateSources.get(clock);
-  if (source === undefined) {
-    source = new DateSource(clock);
-    dateSources.set(clock, source);
-  }
-  return source;
 }

@@ -14,7 +14,9 @@ import { HIGH_WATER_BYTES } from '../../native/layout.ts';
 import type { Connection } from '../../net/types.ts';
 import type { BodySource, ServerResponse } from '../types.ts';
 import { ResponseFields } from './response-fields.ts';
+import { type Framing, streamedField, streamedFraming, wholeField } from './response-framing.ts';
 import { ResponseStream } from './response-stream.ts';
+import { ResponseWaiters } from './response-waiters.ts';
 
 /** What a response needs from the connection that it belongs to. */
 export interface ResponseHost {
@@ -32,9 +34,6 @@ export interface ResponseHost {
   report(error: unknown): void;
 }
 
-/** How the end of the body is told. */
-type Framing = 'undecided' | 'none' | 'length' | 'chunked' | 'close';
-
 const TEXT_TYPE = 'Content-Type: text/plain; charset=utf-8\r\n';
 const DIGITS = /^[0-9]{1,15}$/;
 
@@ -51,8 +50,7 @@ export class HttpResponse implements ServerResponse {
   #namesUpgrade = false;
   #state: 'open' | 'finished' | 'aborted' = 'open';
   #keepsAlive = false;
-  #finishCallbacks: ((sent: boolean) => void)[] | undefined;
-  #drainWaiters: ((isOpen: boolean) => void)[] | undefined;
+  #waiters: ResponseWaiters | undefined;
 
   constructor(host: ResponseHost, head: RequestHead) {
     this.#host = host;
@@ -87,10 +85,7 @@ export class HttpResponse implements ServerResponse {
     if (this.#state === 'finished' || this.pendingBytes < HIGH_WATER_BYTES) {
       return Promise.resolve(this.#host.connection.isOpen);
     }
-    return new Promise((resolve) => {
-      this.#drainWaiters ??= [];
-      this.#drainWaiters.push(resolve);
-    });
+    return this.#needWaiters().drained();
   }
 
   status(code: number): this {
@@ -181,12 +176,8 @@ export class HttpResponse implements ServerResponse {
   }
 
   onFinish(callback: (sent: boolean) => void): this {
-    if (this.#state === 'open') {
-      this.#finishCallbacks ??= [];
-      this.#finishCallbacks.push(callback);
-    } else {
-      callback(this.#state === 'finished');
-    }
+    if (this.#state === 'open') this.#needWaiters().onFinish(callback);
+    else callback(this.#state === 'finished');
     return this;
   }
 
@@ -210,9 +201,7 @@ export class HttpResponse implements ServerResponse {
 
   /** The connection's queue has room again. */
   connectionDrained(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = undefined;
-    for (const waiter of waiters ?? []) waiter(this.#host.connection.isOpen);
+    this.#waiters?.tellDrained(this.#host.connection.isOpen);
   }
 
   #setConnection(value: string): void {
@@ -231,26 +220,16 @@ export class HttpResponse implements ServerResponse {
    * The one-piece response: its length is known, and a short text leaves together with its head.
    */
   #writeWhole(body: string | Uint8Array | undefined): void {
-    const length =
-      body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const length = bytesOf(body);
+    const declared = this.#declaredLength;
     const isBodiless_ = isBodiless(this.#status);
-    if (
-      this.#declaredLength >= 0 &&
-      !this.#isHead &&
-      !isBodiless_ &&
-      this.#declaredLength !== length
-    ) {
+    const hasNone = isBodiless_ || this.#isHead;
+    if (declared >= 0 && !hasNone && declared !== length) {
       throw new SluiceError('ERR_STATE', 'The body has not the length that Content-Length says.');
     }
-    this.#framing = isBodiless_ || this.#isHead ? 'none' : 'length';
-    const isUnknown = this.#isHead && body === undefined && this.#declaredLength < 0;
-    let framing = '';
-    if (this.#status === 205) framing = 'Content-Length: 0\r\n';
-    else if (this.#status === 304)
-      framing = this.#declaredLength < 0 ? '' : lengthField(this.#declaredLength);
-    else if (this.#status !== 204 && !isUnknown) {
-      framing = lengthField(this.#declaredLength < 0 ? length : this.#declaredLength);
-    }
+    this.#framing = hasNone ? 'none' : 'length';
+    const isUnknown = this.#isHead && body === undefined;
+    let framing = wholeField(this.#status, declared, isUnknown ? -1 : length);
     const isText = typeof body === 'string' && length > 0 && !isBodiless_;
     if (isText && this.#fields?.has('content-type') !== true) framing = TEXT_TYPE + framing;
     const head = this.#headText(framing);
@@ -261,22 +240,16 @@ export class HttpResponse implements ServerResponse {
 
   /** The head of a response whose length is not known yet, or was declared. */
   #decideStreamed(): void {
-    let framing = '';
-    if (isBodiless(this.#status)) {
-      this.#framing = 'none';
-      if (this.#status === 205) framing = 'Content-Length: 0\r\n';
-    } else if (this.#declaredLength >= 0) {
-      this.#framing = 'length';
-      framing = lengthField(this.#declaredLength);
-    } else if (this.#minorVersion === 0) {
-      this.#framing = 'close';
-      this.#wantsClose = true;
-    } else {
-      this.#framing = 'chunked';
-      framing = 'Transfer-Encoding: chunked\r\n';
-    }
-    if (this.#isHead) this.#framing = 'none';
-    this.#accepted(this.#host.connection.writeLatin1(this.#headText(framing)));
+    const facts = {
+      status: this.#status,
+      declaredLength: this.#declaredLength,
+      minorVersion: this.#minorVersion,
+    };
+    const framing = streamedFraming(facts);
+    if (framing === 'close') this.#wantsClose = true;
+    this.#framing = this.#isHead ? 'none' : framing;
+    const head = this.#headText(streamedField(framing, facts));
+    this.#accepted(this.#host.connection.writeLatin1(head));
   }
 
   #headText(framing: string): string {
@@ -310,8 +283,7 @@ export class HttpResponse implements ServerResponse {
   }
 
   #endStream(body: string | Uint8Array | undefined): void {
-    const length =
-      body === undefined ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const length = bytesOf(body);
     if (body !== undefined && length > 0) {
       this.#count(length);
       if (this.#framing === 'chunked') this.#writeChunk(body, length);
@@ -361,10 +333,13 @@ export class HttpResponse implements ServerResponse {
   }
 
   #settle(sent: boolean): void {
-    const callbacks = this.#finishCallbacks;
-    this.#finishCallbacks = undefined;
-    for (const callback of callbacks ?? []) callback(sent);
-    if (this.#drainWaiters !== undefined) this.connectionDrained();
+    this.#waiters?.tellFinished(sent);
+    this.connectionDrained();
+  }
+
+  #needWaiters(): ResponseWaiters {
+    this.#waiters ??= new ResponseWaiters();
+    return this.#waiters;
   }
 
   #requireOpen(): void {
@@ -381,8 +356,10 @@ export class HttpResponse implements ServerResponse {
   }
 }
 
-function lengthField(length: number): string {
-  return `Content-Length: ${length}\r\n`;
+/** Of a whole body; none is empty. */
+function bytesOf(body: string | Uint8Array | undefined): number {
+  if (body === undefined) return 0;
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length;
 }
 
 function requireChunk(chunk: unknown): void {

@@ -23,7 +23,7 @@ export function infoOf(link: WebSocketConnection): SocketInfo {
     queueBytes: link.pendingBytes,
     openedAt: link.openedAt,
     topicCount: link.topics.size,
-    isPaused: link.isPaused,
+    isPaused: link.session.isPaused,
     tls: connection.tlsInfo(),
   };
 }

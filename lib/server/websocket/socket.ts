@@ -75,11 +75,11 @@ export class Socket implements ServerSocket {
   }
 
   close(code?: number, reason?: string): void {
-    this.#link.closeSession(code, reason);
+    this.#link.session.close(code, reason);
   }
 
   terminate(): void {
-    this.#link.terminate();
+    this.#link.session.terminate();
   }
 
   drained(): Promise<boolean> {
@@ -91,7 +91,7 @@ export class Socket implements ServerSocket {
   }
 
   get isPaused(): boolean {
-    return this.#link.isPaused;
+    return this.#link.session.isPaused;
   }
 
   get topics(): readonly string[] {
@@ -112,11 +112,11 @@ export class Socket implements ServerSocket {
   }
 
   pause(): void {
-    this.#link.pauseSession();
+    this.#link.session.pause();
   }
 
   resume(): void {
-    this.#link.resumeSession();
+    this.#link.session.resume();
   }
 
   subscribe(topic: string): boolean {

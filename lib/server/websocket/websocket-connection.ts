@@ -37,7 +37,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   messagesReceived = 0;
   messagesSent = 0;
   readonly #context: WebSocketContext;
-  readonly #session: Session;
+  readonly session: Session;
   /** Milliseconds from the context's start. */
   readonly #openedAfter: number;
   /** Lent as long as texts wait. */
@@ -56,7 +56,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     this.#openedAfter = Date.now() - context.startedAt;
     const { compression } = accepted;
     this.#deflater = compression?.deflater;
-    this.#session = new Session(this, compression?.inflater);
+    this.session = new Session(this, compression?.inflater);
     this.socket = new Socket(this, accepted);
   }
 
@@ -74,7 +74,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   }
 
   get isOpen(): boolean {
-    return this.#session.state === 'open';
+    return this.session.state === 'open';
   }
 
   /** With whom it shares the bytes of a publish. */
@@ -89,14 +89,14 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   /** The 101 answer is written. */
   open(): void {
     this.#context.connections.add(this);
-    this.#session.open();
+    this.session.open();
     const { handlers, hasOwnMarks, highWaterBytes, lowWaterBytes } = this.route;
     if (hasOwnMarks) this.connection.setMarks(highWaterBytes, lowWaterBytes);
     if (handlers.open === undefined) return;
     try {
-      this.#session.watch(handlers.open(this.socket));
+      this.session.watch(handlers.open(this.socket));
     } catch (error) {
-      this.#session.fail(error);
+      this.session.fail(error);
     }
   }
 
@@ -109,7 +109,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     const connection = this.connection;
     const run = this.#run;
     const pending = connection.pendingBytes + (run === undefined ? 0 : run.length);
-    if (this.#session.state !== 'open' || pending >= this.#careBytes) {
+    if (this.session.state !== 'open' || pending >= this.#careBytes) {
       const outcome = this.#needFlow().judge(OPCODE.text, text);
       if (outcome !== undefined) return this.#counted(outcome);
     }
@@ -130,7 +130,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     if (this.#deflater?.wants(payload.length, compress) === true && opcode < OPCODE.close) {
       return this.#sendDeflated(this.#deflater, opcode, payload);
     }
-    if (this.#session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
+    if (this.session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
       const outcome = this.#needFlow().judge(opcode, payload);
       if (outcome !== undefined) return this.#counted(outcome);
     }
@@ -181,28 +181,6 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     this.#context.runs.takeBack(run);
   }
 
-  // ---- what the socket and the server ask for ----------------------------
-
-  closeSession(code?: number, reason?: string): void {
-    this.#session.close(code, reason);
-  }
-
-  get isPaused(): boolean {
-    return this.#session.isPaused;
-  }
-
-  terminate(): void {
-    this.#session.terminate();
-  }
-
-  pauseSession(): void {
-    this.#session.pause();
-  }
-
-  resumeSession(): void {
-    this.#session.resume();
-  }
-
   subscribe(topic: string): boolean {
     return this.isOpen && this.#context.topics.subscribe(this, topic);
   }
@@ -215,9 +193,9 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     const { handlers } = this.route;
     if (handlers.dropped === undefined) return;
     try {
-      this.#session.watch(handlers.dropped(this.socket, topic));
+      this.session.watch(handlers.dropped(this.socket, topic));
     } catch (error) {
-      this.#session.fail(error);
+      this.session.fail(error);
     }
   }
 
@@ -225,25 +203,25 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
 
   onData(_connection: Connection, slab: Buffer, start: number, end: number): void {
     if (end - start > LONE_CHUNK_BYTES_MAX) this.#context.joining = this;
-    this.#session.receive(slab, start, end);
+    this.session.receive(slab, start, end);
     this.#context.joining = undefined;
   }
 
   onEnd(): void {
-    this.#session.peerEnded();
+    this.session.peerEnded();
   }
 
   onDrain(): void {
-    this.#session.drained();
+    this.session.drained();
     if (this.#flow?.release() === false) return;
     const { handlers } = this.route;
     if (this.isOpen && handlers.drain !== undefined) {
-      this.#session.watch(handlers.drain(this.socket));
+      this.session.watch(handlers.drain(this.socket));
     }
   }
 
   onDeadline(): void {
-    this.#session.deadline();
+    this.session.deadline();
   }
 
   onClose(): void {
@@ -251,11 +229,11 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
     this.#flow?.end();
     this.#deflater?.end();
     this.#context.forget(this);
-    this.#session.gone();
+    this.session.gone();
   }
 
   onFailure(_connection: Connection, error: unknown): void {
-    this.#session.fail(error);
+    this.session.fail(error);
   }
 
   // ---- SessionPort -------------------------------------------------------
@@ -318,7 +296,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   }
 
   closeFor(code: number, reason: string): void {
-    this.#session.close(code, reason, 'error');
+    this.session.close(code, reason, 'error');
   }
 
   setCare(bytes: number): void {
@@ -366,7 +344,7 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
   // ------------------------------------------------------------------------
 
   #sendDeflated(deflater: MessageDeflater, opcode: number, data: string | Uint8Array): SendOutcome {
-    if (this.#session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
+    if (this.session.state !== 'open' || this.writtenBytes >= this.#careBytes) {
       const outcome = this.#needFlow().judge(opcode, data);
       if (outcome !== undefined) return this.#counted(outcome);
     }
