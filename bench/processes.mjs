@@ -2,6 +2,7 @@
 // spreads, how long a reload and a start take. The load clients share the two processors with what they measure.
 
 import { spawn } from 'node:child_process';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as rest } from 'node:timers/promises';
 import { cpuSeconds, LineProcess, median } from './measure.mjs';
@@ -72,6 +73,38 @@ async function reload(count) {
   return times;
 }
 
+/** The longest that a new connection waited for its answer while the supervisor was replaced (SIGUSR2). */
+async function upgrade() {
+  const { server, port } = await library(2);
+  let isOver = false;
+  let longest = 0;
+  const visits = (async () => {
+    while (!isOver) {
+      const start = performance.now();
+      // A refused or reset connection rejects, and ends the measurement.
+      await visit(port);
+      longest = Math.max(longest, performance.now() - start);
+    }
+  })();
+  process.kill(server.pid, 'SIGUSR2');
+  // The new program says its port, too, when it has started all its workers.
+  await server.nextWith('port');
+  await rest(BEATS_MS);
+  isOver = true;
+  await visits;
+  await server.stop();
+  return { ms: longest };
+}
+
+function visit(port) {
+  return new Promise((resolve, reject) => {
+    const asking = get({ port, host: '127.0.0.1', path: '/hello', agent: false }, (answer) => {
+      answer.resume().on('end', resolve).on('error', reject);
+    });
+    asking.on('error', reject);
+  });
+}
+
 /** From the start of the process to the first byte of an answer. */
 async function firstByte(args) {
   const start = performance.now();
@@ -140,6 +173,8 @@ export async function processTables({ rounds = 5, sliceMs = 1500 } = {}) {
   tellStart('gateway, clerk: to standby', roles.clerk);
   const whole = await medians(rounds, async () => ({ ms: await (await gateway([])).stop(true) }));
   tellStart('gateway in one process: to listening', whole.ms);
+  const replaced = await medians(rounds, upgrade);
+  tellStart('supervisor replaced under load: longest wait of a new connection', replaced.ms);
   return [
     { name: 'processes', rows },
     { name: 'starts', rows: starts },
