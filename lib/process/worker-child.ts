@@ -59,10 +59,12 @@ export class InheritedChildren {
   /** @param pid a child of this process; it may have ended already */
   watch(pid: number): WorkerChild {
     const fd = loadNative().openProcess(pid);
-    const ended = new Promise<Ending>((resolve) => {
-      if (fd < 0) resolve({ code: null, signal: `pidfd_open ${errorName(fd)}` });
-      else this.#whenEnded(fd, resolve);
-    });
+    if (fd < 0) {
+      // It is none, and its number may be another's: nothing is ever sent there.
+      const ending = { code: null, signal: `pidfd_open ${errorName(fd)}` };
+      return { pid, ended: Promise.resolve(ending), kill: () => undefined };
+    }
+    const ended = new Promise<Ending>((resolve) => this.#whenEnded(fd, resolve));
     return { pid, ended, kill: (signal) => void process.kill(pid, signal) };
   }
 

@@ -16,6 +16,7 @@ import {
   SUCCESSION_VARIABLE,
   takeSuccession,
 } from '../../../lib/process/succession.ts';
+import { InheritedChildren } from '../../../lib/process/worker-child.ts';
 
 let folder = '';
 const open: ListeningSockets[] = [];
@@ -139,6 +140,12 @@ describe('what is left', () => {
     after.release();
     expect(existsSync(path)).toBe(false);
   });
+});
+
+test('a worker that is no process has ended, and nothing is killed for it', async () => {
+  const child = new InheritedChildren().watch(0);
+  child.kill('SIGKILL');
+  expect(await child.ended).toEqual({ code: null, signal: 'pidfd_open EINVAL' });
 });
 
 describe('a service manager', () => {
