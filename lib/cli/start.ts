@@ -80,6 +80,8 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
     const path = adminPathOf(config.data, log);
     const socket = path === undefined ? undefined : await openAdminSocket(path, admin);
     process.on('SIGHUP', () => reloadOf(admin, log));
+    // The kernel's answer to it would be the end.
+    process.on('SIGUSR2', () => log.warn({}, 'An upgrade in place takes workers: 2 or more.'));
     log.info({ port, urls: service.urls, admin: service.adminUrl }, 'listening');
     tellReady();
     manager.ready();

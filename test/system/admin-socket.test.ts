@@ -174,6 +174,12 @@ describe('one process', () => {
     expect((JSON.parse(stdout) as { connections: unknown[] }).connections).toHaveLength(2);
     expect(await sluice(gateway, 'reload')).toMatchObject({ code: 0 });
     expect(gateway.countOf('certificates were read again')).toBe(1);
+    gateway.signal('SIGUSR2');
+    await until(
+      'the answer to SIGUSR2',
+      10_000,
+      () => gateway.countOf('An upgrade in place') === 1,
+    );
     expect(await sluice(gateway, 'restart')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/workers/),
