@@ -65,9 +65,12 @@ export class Webhooks {
     this.#gateway = gateway;
   }
 
-  /** @returns the status, 0 when the connection failed */
-  async post(mid: string, user: string, page: string): Promise<number> {
-    const body = textBody(mid, user, `message ${mid}`, Date.now(), page);
+  /**
+   * @param at of the event: who posts it again has the same, as Meta has
+   * @returns the status, 0 when the connection failed
+   */
+  async post(mid: string, user: string, page: string, at = Date.now()): Promise<number> {
+    const body = textBody(mid, user, `message ${mid}`, at, page);
     const startedAt = performance.now();
     try {
       const { statusCode, body: answer } = await request(this.#gateway.webhookUrl, {

@@ -104,8 +104,9 @@ function startLoad(gateway: GatewayProcess, random: () => number, repeats: boole
     const mid = `m_${SEED}-${n}`;
     const page = PAGES[Math.floor(random() * PAGES.length)] ?? PAGE;
     const user = String(7_000_000_000 + Math.floor(random() * CUSTOMERS_PER_PAGE));
+    const at = Date.now();
     for (;;) {
-      const status = await webhooks.post(mid, user, page);
+      const status = await webhooks.post(mid, user, page, at);
       if (status === 200) acknowledged.add(mid);
       if (status === 200 || !repeats) return;
       await new Promise((resolve) => setTimeout(resolve, 50 + random() * 100));
