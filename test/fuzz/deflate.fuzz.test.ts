@@ -25,7 +25,7 @@ interface KeptInput {
 }
 
 const KEPT = JSON.parse(
-  readFileSync(new URL('../fixtures/deflate-corpus.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('corpus/deflate.json', import.meta.url), 'utf8'),
 ) as readonly KeptInput[];
 
 const { deflate: codec } = loadCodec();

@@ -8,7 +8,7 @@ import type { PerMessageDeflateOptions } from 'ws';
 import { loadCodec } from '../../lib/native/load-codec.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { DeflateOptions, Server, ServerSocket } from '../../lib/server/types.ts';
-import { COMPRESSED, compressedFrame, DeflatePeer } from '../support/deflate-frames.ts';
+import { COMPRESSED, compressedFrame, DeflatePeer, rawFrames } from '../support/deflate-frames.ts';
 import { RawClient, TestClient, until } from '../support/websocket-client.ts';
 import { clientClose, clientFrame } from '../support/websocket-frames.ts';
 
@@ -175,19 +175,6 @@ describe('the handshake', () => {
   });
 });
 
-/** First bytes and payload lengths of the frames that a raw client has received. */
-function framesOf(bytes: Buffer): { readonly first: number; readonly payload: Buffer }[] {
-  const frames = [];
-  for (let at = 0; at + 2 <= bytes.length; ) {
-    const form = bytes[at + 1] ?? 0;
-    const payloadAt = at + (form < 126 ? 2 : 4);
-    const length = form < 126 ? form : bytes.readUInt16BE(at + 2);
-    frames.push({ first: bytes[at] ?? 0, payload: bytes.subarray(payloadAt, payloadAt + length) });
-    at = payloadAt + length;
-  }
-  return frames;
-}
-
 describe('what is compressed', () => {
   const text = 'to be compressed, '.repeat(20);
 
@@ -202,7 +189,8 @@ describe('what is compressed', () => {
     await until(() => sockets.length === 1);
     expect(text.length).toBe(360);
     expect(sockets[0]?.send(text, options)).toBe('sent');
-    const [frame] = framesOf(await raw.hears(3));
+    await until(() => rawFrames(raw.received).length === 1, 'the frame');
+    const [frame] = rawFrames(raw.received);
     expect(frame?.first).toBe(first);
     const compressed = first === 0xc1;
     const payload = frame?.payload ?? Buffer.of();
@@ -216,8 +204,8 @@ describe('what is compressed', () => {
     sockets[0]?.send(Buffer.from(text), { binary: false });
     sockets[0]?.send(text, { binary: true });
     sockets[0]?.ping(Buffer.from('ping'));
-    await until(() => framesOf(raw.received).length === 3);
-    expect(framesOf(raw.received).map(({ first }) => first)).toEqual([0xc1, 0xc2, 0x89]);
+    await until(() => rawFrames(raw.received).length === 3);
+    expect(rawFrames(raw.received).map(({ first }) => first)).toEqual([0xc1, 0xc2, 0x89]);
   });
 
   test('noise goes as it is when nothing is taken over', async () => {
@@ -227,8 +215,8 @@ describe('what is compressed', () => {
     const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => (i * i * 167 + i * 13) & 0xff));
     sockets[0]?.send(noise);
     sockets[0]?.send('');
-    await until(() => framesOf(raw.received).length === 2);
-    expect(framesOf(raw.received)).toEqual([
+    await until(() => rawFrames(raw.received).length === 2);
+    expect(rawFrames(raw.received)).toEqual([
       { first: 0x82, payload: noise },
       { first: 0x81, payload: Buffer.of() },
     ]);
@@ -261,8 +249,8 @@ describe('topics', () => {
     expect(server.publish('all', text)).toEqual({ subscribers: 5, dropped: 0 });
     const firsts = [];
     for (const { raw } of everybody) {
-      await until(() => framesOf(raw.received).length === 1 && raw.received.length > 20);
-      const [frame] = framesOf(raw.received);
+      await until(() => rawFrames(raw.received).length === 1 && raw.received.length > 20);
+      const [frame] = rawFrames(raw.received);
       firsts.push(frame?.first);
       const payload = frame?.payload ?? Buffer.of();
       expect(String(frame?.first === 0xc1 ? new DeflatePeer().inflate(payload) : payload)).toBe(
@@ -286,8 +274,8 @@ describe('topics', () => {
     server.publish('all', Buffer.from(text));
     await client.hears(7);
     expect(client.received.map(String)).toEqual([text, 'short', 'short', 'short', text, 'é', text]);
-    await until(() => framesOf(raw.received).length === 7);
-    expect(framesOf(raw.received).map(({ first }) => first)).toEqual([
+    await until(() => rawFrames(raw.received).length === 7);
+    expect(rawFrames(raw.received).map(({ first }) => first)).toEqual([
       0x81, 0x81, 0x81, 0x81, 0xc1, 0x81, 0xc2,
     ]);
   });
@@ -320,7 +308,7 @@ describe('faults', () => {
     await serve('/', { threshold: 0, shared: false });
     const { raw } = await openRaw('/', OFFER);
     raw.send(Buffer.concat([compressedFrame('fine'), bytes, compressedFrame('never read')]));
-    const frames = framesOf(await raw.untilEnd());
+    const frames = rawFrames(await raw.untilEnd());
     expect(frames.length).toBe(2);
     // Nothing more will be sent or read, though the server still listens for the client's FIN.
     expect(codec.liveStreams()).toBe(0);
@@ -335,7 +323,7 @@ describe('faults', () => {
     await serve('/', true);
     const { raw } = await openRaw('/', 'x');
     raw.send(compressedFrame('not agreed'));
-    const [close] = framesOf(await raw.untilEnd());
+    const [close] = rawFrames(await raw.untilEnd());
     expect(close?.payload.readUInt16BE(0)).toBe(1002);
   });
 

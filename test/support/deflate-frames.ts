@@ -110,3 +110,28 @@ export function parseCompressed(
   streams.close();
   return recorder;
 }
+
+/** A frame of a server, with its first byte: FIN, reserved bits, opcode. */
+export interface RawFrame {
+  readonly first: number;
+  readonly payload: Buffer;
+}
+
+/** The frames of a server that are whole in what was received. */
+export function rawFrames(bytes: Buffer): RawFrame[] {
+  const frames: RawFrame[] = [];
+  let at = 0;
+  while (at + 2 <= bytes.length) {
+    const form = bytes[at + 1] ?? 0;
+    const payloadAt = at + (form < 126 ? 2 : form === 126 ? 4 : 10);
+    if (payloadAt > bytes.length) break;
+    let length = form;
+    if (form === 126) length = bytes.readUInt16BE(at + 2);
+    if (form === 127) length = Number(bytes.readBigUInt64BE(at + 2));
+    if (payloadAt + length > bytes.length) break;
+    const payload = bytes.subarray(payloadAt, payloadAt + length);
+    frames.push({ first: bytes[at] ?? 0, payload });
+    at = payloadAt + length;
+  }
+  return frames;
+}
