@@ -10,6 +10,7 @@ import { bin, root, run } from './project.mjs';
 const DEBIAN_PACKAGES = [
   { name: 'chromium', file: '/usr/bin/chromium' },
   { name: 'libgtest-dev', file: '/usr/include/gtest/gtest.h' },
+  { name: 'cmake', file: '/usr/bin/cmake' },
   { name: 'strace', file: '/usr/bin/strace' },
   { name: 'openssl', file: '/usr/bin/openssl' },
   { name: 'curl', file: '/usr/bin/curl' },
