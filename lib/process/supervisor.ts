@@ -151,8 +151,8 @@ class ProcessSupervisor implements Supervisor {
     return this.#places.workers.map((worker) => worker.report());
   }
 
-  reload(): Promise<void> {
-    return this.#replaceWorkers(() => true);
+  reload({ slots }: { readonly slots?: readonly number[] } = {}): Promise<void> {
+    return this.#replaceWorkers(({ slot }) => slots?.includes(slot) ?? true);
   }
 
   #replaceWorkers(isDue: (worker: WorkerProcess) => boolean): Promise<void> {

@@ -148,9 +148,10 @@ export interface Supervisor {
   /**
    * Replaces all workers, one after the other: the replacement is ready before the old one stops
    * accepting. Resolves when the last replacement is ready; the old ones may drain still.
+   * @param options.slots only the workers in these places
    * @throws SluiceError (rejects) ERR_STATE when a replacement does not get ready: the others stay
    */
-  reload(): Promise<void>;
+  reload(options?: { readonly slots?: readonly number[] }): Promise<void>;
   /**
    * Lets the new version of this program take its place: once its check has passed, the program is started
    * anew in this process, by execve(2), with its workers, sockets and pid file; its supervise() goes on with

@@ -1,73 +1,16 @@
 // Programs in the manner of Swoole's manual, as processes of their own that import `sluice/swoole` by its name.
 // The first is the one of the contract, with another port.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { blocksOf } from '../support/document-blocks.ts';
+import { PROGRAMS, Program } from '../support/swoole-program.ts';
 import { TestClient, until } from '../support/websocket-client.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PROGRAMS = join(ROOT, 'test/support/children/swoole');
-
-class Program {
-  static readonly running: Program[] = [];
-  readonly #process: ChildProcess;
-  readonly #clients: TestClient[] = [];
-  output = '';
-  #port = 0;
-
-  constructor(file: string) {
-    this.#process = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        this.output += chunk.toString();
-      });
-    }
-    Program.running.push(this);
-  }
-
-  static async start(name: string, folder = PROGRAMS): Promise<Program> {
-    const program = new Program(join(folder, `${name}.mjs`));
-    program.#port = Number((await program.says(/listening on (\d+)/))[1]);
-    return program;
-  }
-
-  get origin(): string {
-    return `127.0.0.1:${this.#port}`;
-  }
-
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
-    await until(() => pattern.test(this.output), `${pattern} in ${this.output}`);
-    return pattern.exec(this.output) ?? expect.fail(this.output);
-  }
-
-  async open(path = '/', ...rest: [(readonly string[])?, object?]): Promise<TestClient> {
-    const client = await new TestClient(`ws://${this.origin}${path}`, ...rest).opened();
-    this.#clients.push(client);
-    return client;
-  }
-
-  /** SIGTERM ends it in order. */
-  async end(): Promise<number | null> {
-    for (const client of this.#clients) client.ws.terminate();
-    this.#process.kill('SIGTERM');
-    await until(
-      () => this.#process.exitCode !== null || this.#process.signalCode !== null,
-      'the exit',
-    );
-    return this.#process.exitCode;
-  }
-}
-
-afterEach(async () => {
-  for (const program of Program.running.splice(0)) {
-    expect(await program.end(), program.output).toBe(0);
-  }
-});
 
 async function freePort(): Promise<number> {
   const probe = createServer();

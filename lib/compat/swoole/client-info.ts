@@ -67,12 +67,15 @@ export interface Stats {
 }
 
 export interface StatsSource {
+  readonly workers: number;
+  readonly taskWorkers: number;
   readonly startedAt: number;
   readonly connections: number;
   readonly counts: { readonly accepted: number; readonly closed: number; readonly aborted: number };
   /** Of HTTP. */
   readonly answers: number;
-  readonly context: WebSocketContext;
+  /** Undefined where nobody connects. */
+  readonly context: WebSocketContext | undefined;
   readonly bytes: {
     readonly receivedBytes: number;
     readonly sentBytes: number;
@@ -82,8 +85,9 @@ export interface StatsSource {
 
 export function statsOf(source: StatsSource): Stats {
   const { context, counts, bytes } = source;
-  let { messagesReceived: received, messagesSent: sent } = context.counters;
-  for (const connection of context.connections) {
+  let received = context?.counters.messagesReceived ?? 0;
+  let sent = context?.counters.messagesSent ?? 0;
+  for (const connection of context?.connections ?? []) {
     received += connection.messagesReceived;
     sent += connection.messagesSent;
   }
@@ -94,13 +98,32 @@ export function statsOf(source: StatsSource): Stats {
     accept_count: counts.accepted,
     close_count: counts.closed,
     abort_count: counts.aborted,
-    worker_num: 1,
-    task_worker_num: 0,
+    worker_num: source.workers,
+    task_worker_num: source.taskWorkers,
     worker_request_count: requests,
     request_count: requests,
     response_count: sent + source.answers,
     total_recv_bytes: bytes.receivedBytes,
     total_send_bytes: bytes.sentBytes,
     send_queued_bytes: bytes.queuedBytes,
+  };
+}
+
+/** Counts added up; what holds for the whole server is of the first. */
+export function sumOfStats(a: Stats, b: Stats): Stats {
+  return {
+    start_time: Math.min(a.start_time, b.start_time),
+    connection_num: a.connection_num + b.connection_num,
+    accept_count: a.accept_count + b.accept_count,
+    close_count: a.close_count + b.close_count,
+    abort_count: a.abort_count + b.abort_count,
+    worker_num: a.worker_num,
+    task_worker_num: a.task_worker_num,
+    worker_request_count: a.worker_request_count,
+    request_count: a.request_count + b.request_count,
+    response_count: a.response_count + b.response_count,
+    total_recv_bytes: a.total_recv_bytes + b.total_recv_bytes,
+    total_send_bytes: a.total_send_bytes + b.total_send_bytes,
+    send_queued_bytes: a.send_queued_bytes + b.send_queued_bytes,
   };
 }

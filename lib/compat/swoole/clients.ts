@@ -1,11 +1,13 @@
-// Who is connected, by number. An `fd` is a serial number with the worker's index above it, given once in the
-// life of a process: one that is kept too long names nobody, never somebody else.
+// Who is connected, by number. An `fd` is a count with the serial of its worker process above it, and neither is
+// given twice: one that is kept too long names nobody, never somebody else.
 
 import type { Connection } from '../../net/types.ts';
 import type { HttpConnection } from '../../server/http/http-connection.ts';
 import type { OutgoingStream, ServerSocket, UpgradeDecision } from '../../server/types.ts';
 import { FDS_PER_WORKER } from './bounds.ts';
 import { WEBSOCKET_STATUS_CONNECTION } from './constants.ts';
+import { FdIndex } from './fd-index.ts';
+import type { OtherClients } from './other-clients.ts';
 import type { Port } from './port.ts';
 import type { RawConnection } from './raw-connection.ts';
 import type { Request } from './request.ts';
@@ -47,31 +49,44 @@ export class Client {
 }
 
 export class ClientTable {
-  readonly #byFd = new Map<number, Client>();
+  readonly #index = new FdIndex<Client>();
   readonly #byConnection = new Map<Connection, Client>();
-  /** Every number that was given, in order, those that are gone among them until there are too many. */
-  #order: number[] = [];
   #last: number;
+  #end: number;
+  /** Called with whoever comes, goes, or has become something else. */
+  onChange: (fd: number) => void = () => undefined;
 
-  /** @param worker 0 to WORKERS_MAX - 1 */
-  constructor(worker = 0) {
-    this.#last = worker * FDS_PER_WORKER;
+  /** @param serial of this process among all that have served; 0: there are no others */
+  constructor(serial = 0) {
+    this.#last = serial * FDS_PER_WORKER;
+    this.#end = serial === 0 ? Number.MAX_SAFE_INTEGER : this.#last + FDS_PER_WORKER - 1;
+  }
+
+  /** Numbers are those of this worker process from now on. */
+  startAt(serial: number): void {
+    this.#last = serial * FDS_PER_WORKER;
+    this.#end = this.#last + FDS_PER_WORKER - 1;
   }
 
   get size(): number {
-    return this.#byFd.size;
+    return this.#index.size;
+  }
+
+  /** All numbers are given. */
+  get isSpent(): boolean {
+    return this.#last >= this.#end;
   }
 
   add(connection: Connection, port: Port): Client {
     const client = new Client(++this.#last, connection, port);
-    this.#byFd.set(client.fd, client);
+    this.#index.set(client.fd, client);
     this.#byConnection.set(connection, client);
-    this.#order.push(client.fd);
+    this.onChange(client.fd);
     return client;
   }
 
   get(fd: number): Client | undefined {
-    return this.#byFd.get(fd);
+    return this.#index.get(fd);
   }
 
   of(connection: Connection | undefined): Client | undefined {
@@ -79,60 +94,46 @@ export class ClientTable {
   }
 
   remove(client: Client): void {
-    this.#byFd.delete(client.fd);
+    this.#index.delete(client.fd);
     this.#byConnection.delete(client.connection);
-    // Compacted when half is gone, so that it costs a constant per connection.
-    if (this.#order.length >= 2 * (this.#byFd.size + 32)) this.#order = [...this.#byFd.keys()];
+    this.onChange(client.fd);
   }
 
   /** Up to `count` numbers above `after`, in order. */
   page(after: number, count: number): number[] {
-    const found: number[] = [];
-    for (let i = this.#firstAbove(after); i < this.#order.length && found.length < count; i++) {
-      const fd = this.#order[i] as number;
-      if (this.#byFd.has(fd)) found.push(fd);
-    }
-    return found;
+    return this.#index.page(after, count);
   }
 
   /** Safe to iterate while handlers close some; who comes meanwhile may be among them. */
-  *fds(): Generator<number, void> {
-    yield* this.#byFd.keys();
+  fds(): IterableIterator<number> {
+    return this.#index.keys();
   }
 
-  *clients(): Generator<Client, void> {
-    yield* this.#byFd.values();
-  }
-
-  #firstAbove(fd: number): number {
-    let low = 0;
-    let high = this.#order.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#order[middle] as number) <= fd) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  clients(): IterableIterator<Client> {
+    return this.#index.values();
   }
 }
 
 /** `server.connections`: the numbers of all connections, iterable and countable. */
 export class ConnectionList implements Iterable<number> {
   readonly #clients: ClientTable;
+  readonly #others: OtherClients;
 
-  constructor(clients: ClientTable) {
+  constructor(clients: ClientTable, others: OtherClients) {
     this.#clients = clients;
+    this.#others = others;
   }
 
   get length(): number {
-    return this.#clients.size;
+    return this.#clients.size + this.#others.size;
   }
 
   count(): number {
-    return this.#clients.size;
+    return this.length;
   }
 
-  [Symbol.iterator](): Iterator<number> {
-    return this.#clients.fds();
+  *[Symbol.iterator](): Iterator<number> {
+    yield* this.#clients.fds();
+    yield* this.#others.fds();
   }
 }

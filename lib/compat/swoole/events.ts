@@ -32,6 +32,21 @@ export interface ServerEvents {
   workerStart(server: Server, workerId: number): unknown;
   workerStop(server: Server, workerId: number): unknown;
   workerExit(server: Server, workerId: number): unknown;
+  workerError(
+    server: Server,
+    workerId: number,
+    workerPid: number,
+    exitCode: number,
+    signal: number,
+  ): unknown;
+  managerStart(server: Server): unknown;
+  managerStop(server: Server): unknown;
+  beforeReload(server: Server): unknown;
+  afterReload(server: Server): unknown;
+  /** What it returns, or resolves with, is the result, as of finish(). */
+  task(server: Server, taskId: number, srcWorkerId: number, data: unknown): unknown;
+  finish(server: Server, taskId: number, data: unknown): unknown;
+  pipeMessage(server: Server, srcWorkerId: number, message: unknown): unknown;
   /** Ours: something that a callback threw, or a port that cannot be listened on. */
   error(server: Server, error: unknown): unknown;
 }
@@ -56,21 +71,19 @@ const NAMES: readonly EventName[] = [
   'workerStart',
   'workerStop',
   'workerExit',
+  'workerError',
+  'managerStart',
+  'managerStop',
+  'beforeReload',
+  'afterReload',
+  'task',
+  'finish',
+  'pipeMessage',
   'error',
 ];
 
-/** Events of a Swoole server that need more than one process, or UDP. */
-const NOT_SERVED = new Set([
-  'packet',
-  'managerstart',
-  'managerstop',
-  'workererror',
-  'beforereload',
-  'afterreload',
-  'task',
-  'finish',
-  'pipemessage',
-]);
+/** The engine serves streams. */
+const NOT_SERVED = new Set(['packet']);
 
 const BY_LOWER_NAME = new Map(NAMES.map((name) => [name.toLowerCase(), name]));
 

@@ -5,7 +5,14 @@ import { systemClock } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { HIGH_WATER_BYTES } from '../../native/layout.ts';
 import { probeAddress } from '../../net/port-probe.ts';
-import type { Connection, ConnectionOwner, Listener, Loop } from '../../net/types.ts';
+import type {
+  Connection,
+  ConnectionOwner,
+  Listener,
+  ListenOptions,
+  Loop,
+} from '../../net/types.ts';
+import type { SupervisedAddress } from '../../process/types.ts';
 import {
   HTTP_LIMITS,
   type HttpApplication,
@@ -26,8 +33,6 @@ import {
 } from '../../server/websocket/websocket-route.ts';
 import type { Client, ClientTable } from './clients.ts';
 import {
-  SWOOLE_SOCK_TCP,
-  SWOOLE_SOCK_TCP6,
   SWOOLE_SOCK_UNIX_STREAM,
   SWOOLE_SSL,
   WEBSOCKET_STATUS_HANDSHAKE,
@@ -35,11 +40,11 @@ import {
 } from './constants.ts';
 import { Callbacks, type CloseDetails, guarded, type ServerEvents } from './events.ts';
 import { Handshakes } from './handshake.ts';
-import { RawConnection, type RawHost } from './raw-connection.ts';
+import { RawConnection, type RawHost, SILENT } from './raw-connection.ts';
 import { Request } from './request.ts';
 import { endClient, responseOf } from './sending.ts';
 import type { Server } from './server.ts';
-import { checkSettings, DEFAULTS, type Settings, tlsOf } from './settings.ts';
+import { checkSettings, checkType, DEFAULTS, type Settings, tlsOf } from './settings.ts';
 import { socketHandlers } from './socket-handlers.ts';
 
 /** What all ports of a server share. */
@@ -154,12 +159,24 @@ export class Port implements HttpApplication, RawHost {
    * @throws SluiceError (rejects) ERR_SYSTEM
    */
   async probe(): Promise<string> {
-    if (this.#base === SWOOLE_SOCK_UNIX_STREAM) return this.#address;
+    if (this.#isUnix) return this.#address;
     return probeAddress(this.#address, this.#port);
   }
 
-  /** @param host numeric @throws SluiceError as Loop.listen(), and of wrong TLS settings */
-  listen({ loop, context }: PortGround, host: string): void {
+  /** Where a supervisor opens it. @param host numeric */
+  supervisedAt(host: string): SupervisedAddress {
+    const { backlog } = this.settings;
+    const at = this.#isUnix ? { path: this.#address } : { host, port: this.#port };
+    return { ...at, ...(backlog === undefined ? {} : { backlog }) };
+  }
+
+  /** Other processes serve it there. */
+  servesAt(port: number): void {
+    this.#port = port;
+  }
+
+  /** Once, before it listens. @throws SluiceError of wrong settings */
+  prepare({ context }: PortGround): void {
     const { settings } = this;
     const packageBytesMax = settings.package_max_length ?? DEFAULTS.packageBytesMax;
     this.queueBytes = settings.socket_buffer_size ?? DEFAULTS.queueBytes;
@@ -168,12 +185,25 @@ export class Port implements HttpApplication, RawHost {
     const route = this.#makeRoute(context, packageBytesMax);
     this.#handshakes = new Handshakes(this, route, context);
     this.highWaterBytes = route.highWaterBytes;
-    const isUnix = this.#base === SWOOLE_SOCK_UNIX_STREAM;
-    this.#listener = loop.listen(
+  }
+
+  /** @param host numeric @throws SluiceError as Loop.listen(), and of wrong TLS settings */
+  listen(ground: PortGround, host: string): void {
+    this.prepare(ground);
+    const { backlog } = this.settings;
+    this.#listener = this.listenAt(ground.loop, {
+      ...(this.#isUnix ? { path: this.#address } : { host, port: this.#port }),
+      ...(backlog === undefined ? {} : { backlog }),
+    });
+  }
+
+  listenAt(loop: Loop, at: ListenOptions): Listener {
+    const { settings } = this;
+    const isUnix = this.#isUnix;
+    return loop.listen(
       {
-        ...(isUnix ? { path: this.#address } : { host, port: this.#port }),
+        ...at,
         ...(this.isSecure ? { tls: tlsOf(settings) } : {}),
-        ...(settings.backlog === undefined ? {} : { backlog: settings.backlog }),
         ...(settings.tcp_user_timeout === undefined || isUnix
           ? {}
           : { userTimeoutMs: settings.tcp_user_timeout }),
@@ -248,6 +278,7 @@ export class Port implements HttpApplication, RawHost {
     const client = this.host.clients.of(exchange.connection);
     if (client === undefined || !this.takesWebSockets) return false;
     client.status = WEBSOCKET_STATUS_HANDSHAKE;
+    this.host.clients.onChange(client.fd);
     this.#handshakes?.begin(exchange, client);
     return true;
   }
@@ -264,14 +295,14 @@ export class Port implements HttpApplication, RawHost {
 
   // ------------------------------------------------------------------------
 
-  get #base(): number {
-    return this.type & ~SWOOLE_SSL;
+  get #isUnix(): boolean {
+    return (this.type & ~SWOOLE_SSL) === SWOOLE_SOCK_UNIX_STREAM;
   }
 
   #accept(connection: Connection): ConnectionOwner {
     const { host, settings } = this;
     const most = settings.max_connection ?? settings.max_conn ?? Number.POSITIVE_INFINITY;
-    if (host.clients.size >= most) {
+    if (host.clients.size >= most || host.clients.isSpent) {
       host.counts.aborted++;
       connection.reset();
       return SILENT;
@@ -357,20 +388,4 @@ export class Port implements HttpApplication, RawHost {
     if (route.deflate !== undefined) context.needDeflate();
     return route;
   }
-}
-
-/** Owner of a connection that was refused. */
-const SILENT: ConnectionOwner = {
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onDrain: () => undefined,
-  onDeadline: () => undefined,
-  onClose: () => undefined,
-  onFailure: () => undefined,
-};
-
-function checkType(type: number): void {
-  const base = type & ~SWOOLE_SSL;
-  if ([SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6, SWOOLE_SOCK_UNIX_STREAM].includes(base)) return;
-  throw new SluiceError('ERR_UNSUPPORTED', 'A server listens on TCP or a Unix stream socket.');
 }

@@ -103,3 +103,13 @@ export class RawConnection implements ConnectionOwner {
     drained?.();
   }
 }
+
+/** Owner of a connection that was refused. */
+export const SILENT: ConnectionOwner = {
+  onData: () => undefined,
+  onEnd: () => undefined,
+  onDrain: () => undefined,
+  onDeadline: () => undefined,
+  onClose: () => undefined,
+  onFailure: () => undefined,
+};

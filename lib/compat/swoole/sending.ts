@@ -5,7 +5,7 @@ import { closeSync } from 'node:fs';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { SendOutcome, ServerSocket } from '../../server/types.ts';
 import { Socket } from '../../server/websocket/socket.ts';
-import { CONTROL_PAYLOAD_BYTES_MAX } from '../../websocket/protocol.ts';
+import { CONTROL_PAYLOAD_BYTES_MAX, isSendableCloseCode } from '../../websocket/protocol.ts';
 import type { Client, ClientTable } from './clients.ts';
 import {
   SWOOLE_ERROR_DATA_LENGTH_TOO_LARGE,
@@ -28,10 +28,18 @@ import {
   WEBSOCKET_STATUS_CLOSING,
 } from './constants.ts';
 import { CloseFrame, Frame, type FrameData, flagsOf } from './frame.ts';
+import type { Relay } from './relay.ts';
 import { type AnswerSink, openFile, Response } from './response.ts';
 
 /** The flags that a server may send: RFC 6455 has no use for the others. */
 const FLAGS = SWOOLE_WEBSOCKET_FLAG_FIN | SWOOLE_WEBSOCKET_FLAG_COMPRESS;
+
+const OPCODES: ReadonlySet<number> = new Set([
+  ...[WEBSOCKET_OPCODE_CONTINUATION, WEBSOCKET_OPCODE_TEXT, WEBSOCKET_OPCODE_BINARY],
+  ...[WEBSOCKET_OPCODE_PING, WEBSOCKET_OPCODE_PONG],
+]);
+/** Behind the code of a close frame. */
+const REASON_BYTES_MAX = CONTROL_PAYLOAD_BYTES_MAX - 2;
 
 const OPTIONS = [
   { binary: false, compress: false },
@@ -45,6 +53,8 @@ export class Sending {
   lastError = 0;
   /** Of the last push() or send(). */
   lastOutcome: SendOutcome = 'sent';
+  /** For connections of other workers; undefined in a server of one process. */
+  relay: Relay | undefined;
   /** Bytes that one call may send. */
   readonly #bytesMax: () => number;
   readonly #clients: ClientTable;
@@ -59,10 +69,14 @@ export class Sending {
     if (data instanceof Frame) return this.push(fd, data.data, data.opcode, flagsOf(data));
     if (opcode === WEBSOCKET_OPCODE_CLOSE) return this.disconnect(fd, 1000, String(data));
     requireData(data);
+    if (this.relay?.isOther(fd) === true) {
+      const flaw = this.#flawOf(data, opcode, flags);
+      return this.#relayed(flaw === 0 ? this.relay.push(fd, data, opcode, flags) : flaw);
+    }
     const client = this.#established(fd);
     if (client?.socket === undefined) return false;
-    if (data.length > this.#bytesMax()) return this.#failed(SWOOLE_ERROR_DATA_LENGTH_TOO_LARGE);
-    if ((flags & ~FLAGS) !== 0) return this.#failed(SWOOLE_ERROR_WEBSOCKET_PACK_FAILED);
+    const flaw = this.#flawOf(data, opcode, flags);
+    if (flaw !== 0) return this.#failed(flaw);
     if (opcode > WEBSOCKET_OPCODE_BINARY) return this.#control(client, opcode, data);
     const isWhole = client.stream === undefined && (flags & SWOOLE_WEBSOCKET_FLAG_FIN) !== 0;
     if (!isWhole || opcode === WEBSOCKET_OPCODE_CONTINUATION) {
@@ -77,11 +91,22 @@ export class Sending {
   }
 
   ping(fd: number, data: FrameData): boolean {
+    if (this.relay?.isOther(fd) === true) {
+      const flaw = this.#flawOf(data, WEBSOCKET_OPCODE_PING, SWOOLE_WEBSOCKET_FLAG_FIN);
+      return this.#relayed(flaw === 0 ? this.relay.call('ping', true, [fd, data]) : flaw);
+    }
     const client = this.#established(fd);
     return client !== undefined && this.#control(client, WEBSOCKET_OPCODE_PING, data);
   }
 
   disconnect(fd: number, code: number, reason: string): boolean {
+    if (this.relay?.isOther(fd) === true) {
+      const isGood = isSendableCloseCode(code) && Buffer.byteLength(reason) <= REASON_BYTES_MAX;
+      const error = isGood
+        ? this.relay.call('disconnect', true, [fd, code, reason])
+        : SWOOLE_ERROR_WEBSOCKET_PACK_FAILED;
+      return this.#relayed(error);
+    }
     const client = this.#established(fd);
     if (client === undefined) return false;
     try {
@@ -92,12 +117,20 @@ export class Sending {
     }
     client.isClosedByUs = true;
     client.status = WEBSOCKET_STATUS_CLOSING;
+    this.#clients.onChange(fd);
     return this.#good();
   }
 
   /** Bytes as they are, whatever the connection speaks. */
   send(fd: number, data: FrameData): boolean {
     requireData(data);
+    if (this.relay?.isOther(fd) === true) {
+      const isTooLarge = data.length > this.#bytesMax();
+      const error = isTooLarge
+        ? SWOOLE_ERROR_DATA_LENGTH_TOO_LARGE
+        : this.relay.call('send', false, [fd, data]);
+      return this.#relayed(error);
+    }
     const client = this.#present(fd);
     if (client === undefined) return false;
     const bytes = Buffer.from(data);
@@ -111,6 +144,9 @@ export class Sending {
 
   /** Of a port without a protocol; an HTTP answer has its own sendfile(). */
   sendFile(fd: number, path: string, offset: number, length: number): boolean {
+    if (this.relay?.isOther(fd) === true) {
+      return this.#relayed(this.relay.call('sendfile', false, [fd, path, offset, length]));
+    }
     const client = this.#present(fd);
     if (client === undefined) return false;
     if (client.raw === undefined) return this.#failed(SWOOLE_ERROR_OPERATION_NOT_SUPPORT);
@@ -123,10 +159,30 @@ export class Sending {
 
   /** @param reset drops what is queued, and does without a closing handshake */
   close(fd: number, reset: boolean): boolean {
+    if (this.relay?.isOther(fd) === true) {
+      return this.#relayed(this.relay.call('close', false, [fd, reset]));
+    }
     const client = this.#present(fd);
     if (client === undefined) return false;
     endClient(client, reset);
     return this.#good();
+  }
+
+  /** What is handed over waits: its outcome is the other worker's. */
+  #relayed(error: number): boolean {
+    if (error !== 0) return this.#failed(error);
+    this.lastOutcome = 'queued';
+    return this.#good();
+  }
+
+  /** What nobody may send. */
+  #flawOf(data: FrameData, opcode: number, flags: number): number {
+    if (data.length > this.#bytesMax()) return SWOOLE_ERROR_DATA_LENGTH_TOO_LARGE;
+    if ((flags & ~FLAGS) !== 0) return SWOOLE_ERROR_WEBSOCKET_PACK_FAILED;
+    if (!OPCODES.has(opcode)) return SWOOLE_ERROR_WEBSOCKET_BAD_OPCODE;
+    if (opcode <= WEBSOCKET_OPCODE_BINARY) return 0;
+    const isTooLong = Buffer.byteLength(data) > CONTROL_PAYLOAD_BYTES_MAX;
+    return isTooLong ? SWOOLE_ERROR_WEBSOCKET_PACK_FAILED : 0;
   }
 
   #present(fd: number): Client | undefined {
@@ -217,6 +273,14 @@ export function endClient(client: Client, reset: boolean): void {
   } else {
     connection.close();
   }
+}
+
+/** The server goes: what a client has asked for is still answered. */
+export function leaveClient(client: Client, code: number): void {
+  client.isClosedByUs = true;
+  if (client.socket !== undefined) client.socket.close(code);
+  else if (client.http !== undefined) client.http.drainAndClose();
+  else client.connection.close();
 }
 
 function writeRaw(client: Client, bytes: Buffer): boolean {

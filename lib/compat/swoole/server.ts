@@ -3,7 +3,7 @@
 import { SluiceError } from '../../base/errors.ts';
 import type { SendOutcome } from '../../server/types.ts';
 import { CLIENT_PAGE_DEFAULT, CLIENT_PAGE_MAX } from './bounds.ts';
-import { type ClientInfo, clientInfoOf, type Stats, statsOf } from './client-info.ts';
+import { type ClientInfo, clientInfoOf, type Stats } from './client-info.ts';
 import type { Client } from './clients.ts';
 import { ConnectionList } from './clients.ts';
 import {
@@ -11,28 +11,27 @@ import {
   SWOOLE_SOCK_TCP,
   SWOOLE_WEBSOCKET_FLAG_FIN,
   WEBSOCKET_OPCODE_TEXT,
+  WEBSOCKET_STATUS_ACTIVE,
 } from './constants.ts';
 import type { ServerEvents } from './events.ts';
-import { guarded } from './events.ts';
 import { Frame, type FrameData } from './frame.ts';
-import { Life } from './life.ts';
+import type { Life } from './life.ts';
 import { Port } from './port.ts';
 import { Sending } from './sending.ts';
+import { LIFE, ServerProcess } from './server-process.ts';
 import type { Settings } from './settings.ts';
-import { Timer } from './timer.ts';
 
-export class Server {
+export class Server extends ServerProcess {
   readonly mode: number;
   readonly type: number;
   readonly connections: ConnectionList;
   readonly #life: Life;
   readonly #sending: Sending;
-  readonly #main: Port;
 
   /**
    * @param host a name or an address; the path, for SWOOLE_SOCK_UNIX_STREAM
    * @param port 0: of the kernel's choice
-   * @param mode all modes are one process
+   * @param mode makes no difference: worker_num does
    * @throws SluiceError ERR_UNSUPPORTED for UDP
    */
   constructor(
@@ -41,12 +40,12 @@ export class Server {
     mode: number = SWOOLE_BASE,
     type: number = SWOOLE_SOCK_TCP,
   ) {
+    super();
     this.mode = mode;
     this.type = type;
-    this.#life = new Life(this);
-    this.#main = new Port(this.#life, host, port, type);
-    this.#life.ports.push(this.#main);
-    this.connections = new ConnectionList(this.#life.clients);
+    this.#life = this[LIFE];
+    this.#life.ports.push(new Port(this.#life, host, port, type));
+    this.connections = new ConnectionList(this.#life.clients, this.#life.others);
     this.#sending = new Sending(
       this.#life.clients,
       () => this.setting.buffer_output_size ?? Number.POSITIVE_INFINITY,
@@ -64,16 +63,16 @@ export class Server {
   // ---- properties --------------------------------------------------------
 
   get setting(): Readonly<Settings> {
-    return this.#main.settings;
+    return this.#life.main.settings;
   }
 
   get host(): string {
-    return this.#main.address;
+    return this.#life.main.address;
   }
 
   /** What the kernel has chosen, from `start` on. */
   get port(): number {
-    return this.#main.port;
+    return this.#life.main.port;
   }
 
   get ports(): readonly Port[] {
@@ -81,49 +80,31 @@ export class Server {
   }
 
   get ssl(): boolean {
-    return this.#main.isSecure;
+    return this.#life.main.isSecure;
   }
-
-  get master_pid(): number {
-    return this.#life.isStarted ? process.pid : 0;
-  }
-
-  /** There is no manager process. */
-  readonly manager_pid = 0;
-
-  /** -1 before start(). */
-  get worker_id(): number {
-    return this.#life.isStarted ? 0 : -1;
-  }
-
-  get worker_pid(): number {
-    return this.master_pid;
-  }
-
-  readonly taskworker = false;
 
   // ---- before start ------------------------------------------------------
 
   set(settings: Settings): boolean {
-    return this.#main.set(settings);
+    return this.#life.main.set(settings);
   }
 
   /** Names do not distinguish cases. @throws SluiceError ERR_ARG_RANGE, ERR_UNSUPPORTED, ERR_ARG_TYPE */
   on<Name extends keyof ServerEvents>(name: Name, callback: ServerEvents[Name]): boolean;
   on(name: string, callback: (...args: never[]) => unknown): boolean;
   on(name: string, callback: (...args: never[]) => unknown): boolean {
-    return this.#main.on(name, callback);
+    return this.#life.main.on(name, callback);
   }
 
   /** @returns null without one */
   getCallback(name: string): unknown {
-    return this.#main.callbacks.find(name) ?? null;
+    return this.#life.main.callbacks.find(name) ?? null;
   }
 
   /** Another port, with settings and callbacks of its own where it has some. */
   listen(host: string, port: number, type: number = SWOOLE_SOCK_TCP): Port {
     if (this.#life.isStarted) throw new SluiceError('ERR_STATE', 'listen() comes before start().');
-    const added = new Port(this.#life, host, port, type, this.#main);
+    const added = new Port(this.#life, host, port, type, this.#life.main);
     this.#life.ports.push(added);
     return added;
   }
@@ -140,20 +121,13 @@ export class Server {
   start(): boolean {
     if (this.#life.isStarted) throw new SluiceError('ERR_STATE', 'The server was started.');
     for (const port of this.#life.ports) port.check();
+    const { task_worker_num: tasks = 0 } = this.setting;
+    if (tasks > 0 && this.getCallback('task') === null) {
+      throw new SluiceError('ERR_STATE', 'task_worker_num needs a callback for task.');
+    }
     this.#life.start();
+    this.#sending.relay = this.#life.crew?.relay;
     return true;
-  }
-
-  /** Stops accepting, closes WebSockets with 1001, waits max_wait_time, and lets the process end. */
-  shutdown(): boolean {
-    if (!this.#life.isStarted) return false;
-    this.#report(this.#life.shutdown());
-    return true;
-  }
-
-  /** The only worker is the server. */
-  stop(workerId = -1): boolean {
-    return (workerId === -1 || workerId === 0) && this.shutdown();
   }
 
   // ---- sending -----------------------------------------------------------
@@ -201,11 +175,15 @@ export class Server {
 
   // ---- connections -------------------------------------------------------
 
+  /** Of another worker: as it has told. */
   isEstablished(fd: number): boolean {
+    const other = this.#life.others.get(fd);
+    if (other !== undefined) return other.websocket_status === WEBSOCKET_STATUS_ACTIVE;
     return this.#life.clients.get(fd)?.socket?.isOpen === true;
   }
 
   exist(fd: number): boolean {
+    if (this.#life.others.get(fd) !== undefined) return true;
     return this.#life.clients.get(fd)?.connection.isOpen === true;
   }
 
@@ -215,11 +193,11 @@ export class Server {
 
   /** No message comes from there until resume(). */
   pause(fd: number): boolean {
-    return this.#with(fd, (client) => (client.socket ?? client.connection).pause());
+    return this.#with('pause', [fd], (client) => (client.socket ?? client.connection).pause());
   }
 
   resume(fd: number): boolean {
-    return this.#with(fd, (client) => (client.socket ?? client.connection).resume());
+    return this.#with('resume', [fd], (client) => (client.socket ?? client.connection).resume());
   }
 
   confirm(fd: number): boolean {
@@ -228,22 +206,25 @@ export class Server {
 
   /** The heartbeat spares it. */
   protect(fd: number, isProtected = true): boolean {
-    return this.#with(fd, (client) => {
+    return this.#with('protect', [fd, isProtected], (client) => {
       client.isProtected = isProtected;
     });
   }
 
   /** Names whose connection it is, once; getClientInfo() tells. */
   bind(fd: number, uid: number): boolean {
-    const client = this.#life.clients.get(fd);
-    if (client === undefined || client.uid !== undefined) return false;
-    client.uid = uid;
-    return true;
+    if ((this.#life.others.get(fd) ?? this.#life.clients.get(fd))?.uid !== undefined) return false;
+    return this.#with('bind', [fd, uid], (client) => {
+      client.uid = uid;
+      this.#life.clients.onChange(fd);
+    });
   }
 
+  /** Of another worker: as it was when it last came, shook hands, was bound or began to close. */
   getClientInfo(fd: number): ClientInfo | false {
     const client = this.#life.clients.get(fd);
-    return client === undefined ? false : clientInfoOf(client, this.worker_id);
+    if (client !== undefined) return clientInfoOf(client, this.worker_id);
+    return this.#life.others.get(fd) ?? false;
   }
 
   connection_info(fd: number): ClientInfo | false {
@@ -261,7 +242,9 @@ export class Server {
     if (!Number.isInteger(count) || count < 1 || count > CLIENT_PAGE_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', `A page has 1 to ${CLIENT_PAGE_MAX} connections.`);
     }
-    const page = this.#life.clients.page(after, count);
+    const { clients, others } = this.#life;
+    const all = [...clients.page(after, count), ...others.page(after, count)];
+    const page = all.sort((a, b) => a - b).slice(0, count);
     return page.length === 0 ? false : page;
   }
 
@@ -269,89 +252,34 @@ export class Server {
     return this.getClientList(after, count);
   }
 
-  /** @returns who is idle by heartbeat_idle_time; they are closed if asked to */
+  /** Of this worker. @returns who is idle by heartbeat_idle_time; they are closed if asked to */
   heartbeat(closeIdle = true): number[] {
     return closeIdle ? this.#life.closeIdle() : this.#life.idleClients().map(({ fd }) => fd);
   }
 
-  /** @throws SluiceError ERR_STATE before `start` */
+  /** Of all workers. @throws SluiceError ERR_STATE before `start` */
   stats(): Stats {
-    const { loop, context, startedAt, counts, clients, http } = this.#life;
-    if (loop === undefined || context === undefined) {
+    const { loop, master, crew } = this.#life;
+    if (loop === undefined && master === undefined && crew === undefined) {
       throw new SluiceError('ERR_STATE', 'stats() comes after start.');
     }
-    const sources = { startedAt, counts, context, bytes: loop.stats };
-    return statsOf({ ...sources, connections: clients.size, answers: http.total });
-  }
-
-  // ---- timers ------------------------------------------------------------
-
-  /** As Timer.tick(); it ends with the server, and errors of `callback` are reported. */
-  tick<Args extends unknown[]>(
-    ms: number,
-    callback: (id: number, ...args: Args) => unknown,
-    ...args: Args
-  ): number {
-    const id = Timer.tick(ms, (timer) => this.#main.call(() => callback(timer, ...args)));
-    this.#life.timers.add(id);
-    return id;
-  }
-
-  after<Args extends unknown[]>(
-    ms: number,
-    callback: (...args: Args) => unknown,
-    ...args: Args
-  ): number {
-    const id = Timer.after(ms, () => {
-      this.#life.timers.delete(id);
-      this.#main.call(() => callback(...args));
-    });
-    this.#life.timers.add(id);
-    return id;
-  }
-
-  clearTimer(id: number): boolean {
-    this.#life.timers.delete(id);
-    return Timer.clear(id);
-  }
-
-  /** Calls it once this turn of the event loop is over. */
-  defer(callback: () => unknown): boolean {
-    setImmediate(() => this.#main.call(callback));
-    return true;
-  }
-
-  // ---- processes ---------------------------------------------------------
-
-  getWorkerId(): number {
-    return this.worker_id;
-  }
-
-  getWorkerPid(): number {
-    return this.worker_pid;
-  }
-
-  getMasterPid(): number {
-    return this.master_pid;
-  }
-
-  getManagerPid(): number {
-    return this.manager_pid;
+    const own = this.#life.ownStats();
+    return master?.stats(own) ?? crew?.allStats(own) ?? own;
   }
 
   // ------------------------------------------------------------------------
 
-  #with(fd: number, change: (client: Client) => void): boolean {
+  #with(
+    method: 'pause' | 'resume' | 'protect' | 'bind',
+    args: [number, ...unknown[]],
+    change: (client: Client) => void,
+  ): boolean {
+    const [fd] = args;
+    const relay = this.#life.crew?.relay;
+    if (relay?.isOther(fd) === true) return relay.call(method, false, args) === 0;
     const client = this.#life.clients.get(fd);
     if (client === undefined || !client.connection.isOpen) return false;
     change(client);
     return true;
-  }
-
-  #report(end: Promise<void>): void {
-    guarded(
-      () => end,
-      (error) => this.#life.report(error),
-    );
   }
 }

@@ -3,11 +3,24 @@
 
 import { SluiceError } from '../../base/errors.ts';
 import type { TlsIdentity, TlsOptions } from '../../net/tls-options.ts';
+import { WORKERS_MAX } from '../../process/limits.ts';
+import {
+  SWOOLE_SOCK_TCP,
+  SWOOLE_SOCK_TCP6,
+  SWOOLE_SOCK_UNIX_STREAM,
+  SWOOLE_SSL,
+} from './constants.ts';
 
 /** Settings of a Swoole server that mean something here. Sizes are bytes, times seconds. */
 export interface Settings {
-  /** One process is all there is yet. */
+  /** Worker processes, default 1. */
   worker_num?: number;
+  task_worker_num?: number;
+  /** A worker that has had so many requests and messages is replaced. */
+  max_request?: number;
+  /** Whom the processes are once the ports are bound; needs root. */
+  user?: string;
+  group?: string;
   websocket_subprotocol?: string;
   websocket_compression?: boolean;
   open_websocket_protocol?: boolean;
@@ -42,10 +55,14 @@ export interface Settings {
   readonly [name: string]: unknown;
 }
 
-type Kind = 'bytes' | 'seconds' | 'count' | 'flag' | 'text' | 'record';
+type Kind = 'bytes' | 'seconds' | 'count' | 'number' | 'flag' | 'text' | 'record';
 
 export const TAKEN: Readonly<Record<string, Kind>> = {
   worker_num: 'count',
+  task_worker_num: 'number',
+  max_request: 'number',
+  user: 'text',
+  group: 'text',
   websocket_subprotocol: 'text',
   websocket_compression: 'flag',
   open_websocket_protocol: 'flag',
@@ -105,12 +122,8 @@ export const WITHOUT_EFFECT: readonly string[] = [
 
 /** They would change what the program does, and are refused unless they are off. */
 export const REFUSED: readonly string[] = [
-  'task_worker_num',
-  'max_request',
   'dispatch_func',
   'daemonize',
-  'user',
-  'group',
   'chroot',
   'log_file',
   'stats_file',
@@ -140,7 +153,7 @@ const SECONDS_MAX = 2_000_000;
 /**
  * @returns the names that have no effect
  * @throws SluiceError ERR_ARG_RANGE for an unknown name or a value out of range, ERR_UNSUPPORTED for
- *   what is not served, worker_num above 1 among it
+ *   what is not served
  */
 export function checkSettings(settings: Settings): string[] {
   const idle: string[] = [];
@@ -152,8 +165,9 @@ export function checkSettings(settings: Settings): string[] {
     else if (!REFUSED.includes(name)) throw wrong(`There is no setting ${name}.`);
     else if (isOn(value)) throw unsupported(`${name} is not served: docs/swoole.md.`);
   }
-  if (settings.worker_num !== undefined && settings.worker_num !== 1) {
-    throw unsupported('worker_num is 1: one process serves.');
+  const { worker_num: workers = 1, task_worker_num: taskWorkers = 0 } = settings;
+  if (workers + taskWorkers > WORKERS_MAX) {
+    throw wrong(`worker_num and task_worker_num are ${WORKERS_MAX} together at most.`);
   }
   return idle;
 }
@@ -171,7 +185,7 @@ function checkValue(name: string, value: unknown, kind: Kind): void {
     if (typeof value !== 'object' || value === null) throw wrong(`${name} is an object.`);
   } else {
     const most = kind === 'seconds' ? SECONDS_MAX : BYTES_MAX;
-    const least = kind === 'seconds' ? 0 : 1;
+    const least = kind === 'seconds' || kind === 'number' ? 0 : 1;
     const isWhole = kind === 'seconds' || Number.isInteger(value);
     if (typeof value !== 'number' || !isWhole || !(value >= least && value <= most)) {
       throw wrong(`${name} is a number from ${least} to ${most}.`);
@@ -197,6 +211,13 @@ export function tlsOf(settings: Settings): TlsOptions {
     ...(settings.ssl_ciphers === undefined ? {} : { ciphers: settings.ssl_ciphers }),
     ...(settings.ssl_verify_peer === true ? { clientCertificate: 'require' as const } : {}),
   };
+}
+
+/** @throws SluiceError ERR_UNSUPPORTED for datagrams and types that are none */
+export function checkType(type: number): void {
+  const base = type & ~SWOOLE_SSL;
+  if ([SWOOLE_SOCK_TCP, SWOOLE_SOCK_TCP6, SWOOLE_SOCK_UNIX_STREAM].includes(base)) return;
+  throw new SluiceError('ERR_UNSUPPORTED', 'A server listens on TCP or a Unix stream socket.');
 }
 
 function wrong(message: string): SluiceError {

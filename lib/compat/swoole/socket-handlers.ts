@@ -38,6 +38,7 @@ export function socketHandlers(port: Port): Handlers {
       client.socket = socket;
       client.http = undefined;
       client.status = WEBSOCKET_STATUS_ACTIVE;
+      host.clients.onChange(client.fd);
       const { request } = client;
       // Whoever shakes hands himself is not told that it is done.
       if (request === undefined || callbacks.get('handshake') !== undefined) return undefined;

@@ -1,17 +1,24 @@
 // Parts of sluice/swoole without a socket: frames as bytes, numbers of connections, settings, timers.
 
+import { deserialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
+import { QUEUE_BYTES_MAX, SiblingOutbox } from '../../../lib/compat/siblings/sibling-outbox.ts';
 import {
   CLIENT_PAGE_MAX,
   FDS_PER_WORKER,
+  SERIALS_MAX,
+  TASKS_MAX,
   TIMER_MS_MAX,
-  WORKERS_MAX,
 } from '../../../lib/compat/swoole/bounds.ts';
+import type { ClientInfo } from '../../../lib/compat/swoole/client-info.ts';
 import { ClientTable } from '../../../lib/compat/swoole/clients.ts';
 import * as swoole from '../../../lib/compat/swoole/index.ts';
+import { OtherClients, serialOf } from '../../../lib/compat/swoole/other-clients.ts';
 import type { Port } from '../../../lib/compat/swoole/port.ts';
 import { REFUSED, TAKEN, WITHOUT_EFFECT } from '../../../lib/compat/swoole/settings.ts';
+import { TaskDesk, TaskQueue } from '../../../lib/compat/swoole/tasks.ts';
 import type { Connection } from '../../../lib/net/types.ts';
+import { RecordReader } from '../../../lib/process/record.ts';
 
 const { CloseFrame, Frame, Server, Timer } = swoole;
 
@@ -91,11 +98,10 @@ describe('numbers of connections', () => {
   });
 
   test('of different workers never meet, and all are safe integers', () => {
-    const fds = [0, 1, WORKERS_MAX - 1].map((worker) => {
-      return new ClientTable(worker).add(connection(), PORT).fd;
-    });
-    expect(fds).toEqual([1, FDS_PER_WORKER + 1, (WORKERS_MAX - 1) * FDS_PER_WORKER + 1]);
-    expect(WORKERS_MAX * FDS_PER_WORKER - 1).toBeLessThanOrEqual(Number.MAX_SAFE_INTEGER);
+    const tables = [0, 1, SERIALS_MAX - 1].map((serial) => new ClientTable(serial));
+    const fds = tables.map((table) => table.add(connection(), PORT).fd);
+    expect(fds).toEqual([1, FDS_PER_WORKER + 1, (SERIALS_MAX - 1) * FDS_PER_WORKER + 1]);
+    expect(SERIALS_MAX * FDS_PER_WORKER - 1).toBeLessThanOrEqual(Number.MAX_SAFE_INTEGER);
   });
 });
 
@@ -108,11 +114,14 @@ describe('settings', () => {
     expect(() => server().set({ heartbeat_idle_time: -1 })).toThrow(/heartbeat_idle_time/);
   });
 
-  test('more workers than one are refused, not ignored', () => {
-    expect(() => server().set({ worker_num: 2 })).toThrow(
-      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
-    );
-    expect(server().set({ worker_num: 1 })).toBe(true);
+  test('workers and task workers have a bound together', () => {
+    expect(server().set({ worker_num: 64, task_worker_num: 64 })).toBe(true);
+    expect(() => server().set({ worker_num: 65, task_worker_num: 64 })).toThrow(/128 together/);
+    expect(() => server().set({ worker_num: 0 })).toThrow(/worker_num/);
+    const one = server();
+    one.on('message', () => undefined);
+    one.set({ task_worker_num: 1 });
+    expect(() => one.start()).toThrow(/callback for task/);
   });
 
   test.each(REFUSED)('%s is refused unless it is off', (name) => {
@@ -141,14 +150,12 @@ describe('settings', () => {
 });
 
 describe('events', () => {
-  test('an unknown one is told by its name; those of other processes are refused', () => {
+  test('an unknown one is told by its name; UDP is refused', () => {
     const server = new Server();
     expect(() => server.on('massage', () => undefined)).toThrow(/massage/);
-    for (const name of ['task', 'finish', 'pipeMessage', 'packet', 'workerError', 'beforeReload']) {
-      expect(() => server.on(name, () => undefined)).toThrow(
-        expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
-      );
-    }
+    expect(() => server.on('packet', () => undefined)).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+    );
     const callback = (): undefined => undefined;
     server.on('MESSAGE', callback);
     expect(server.getCallback('Message')).toBe(callback);
@@ -191,5 +198,127 @@ describe('Timer', () => {
     expect([...Timer.list()]).toEqual(ids);
     expect(Timer.clearAll()).toBe(true);
     expect([...Timer.list()]).toEqual([]);
+  });
+});
+
+describe('several processes', () => {
+  const info = (fd: number): ClientInfo => ({ remote_port: fd }) as ClientInfo;
+
+  test('connections of others: in pages and order, and what may be new is above all known', () => {
+    const others = new OtherClients();
+    const [a, b] = [2 * FDS_PER_WORKER, 3 * FDS_PER_WORKER];
+    for (const fd of [b + 1, a + 1, a + 2]) others.learn(serialOf(fd), fd, info(fd));
+    expect([others.size, ...others.fds()]).toEqual([3, a + 1, a + 2, b + 1]);
+    expect(others.page(a + 1, 2)).toEqual([a + 2, b + 1]);
+    others.learn(2, a + 2, undefined);
+    expect([others.get(a + 1)?.remote_port, others.get(a + 2)]).toEqual([a + 1, undefined]);
+    expect([others.mayBeNew(a + 2), others.mayBeNew(a + 3)]).toEqual([false, true]);
+    others.forget(2);
+    expect([...others.fds()]).toEqual([b + 1]);
+  });
+
+  test('a worker whose numbers are all given says so', () => {
+    const table = new ClientTable(1);
+    const { fd } = table.add({} as Connection, {} as Port);
+    expect([table.isSpent, serialOf(fd)]).toEqual([false, 1]);
+  });
+
+  test('tasks have a bound, one answer each, and are lost with their worker', () => {
+    const desk = new TaskDesk();
+    const told: unknown[] = [];
+    const ends = { finished: (data: unknown) => told.push(data), lost: () => told.push('lost') };
+    for (let i = 0; i < TASKS_MAX; i++) expect(desk.add(i % 2, () => true, ends)).toBe(i);
+    expect(desk.add(1, () => true, ends)).toBe(false);
+    expect(desk.countAt(1)).toBe(TASKS_MAX / 2);
+    desk.finished(1, 'one', false);
+    desk.finished(1, 'again', false);
+    desk.finished(3, undefined, true);
+    expect(told).toEqual(['one']);
+    expect(desk.add(1, () => false, ends)).toBe(false);
+    desk.left(1);
+    expect([told.length, desk.size, desk.countAt(1)]).toEqual([
+      TASKS_MAX / 2 - 1,
+      TASKS_MAX / 2,
+      0,
+    ]);
+  });
+
+  test('a task worker does one after the other', async () => {
+    const done: number[] = [];
+    let running = 0;
+    const queue = new TaskQueue(async ({ id }) => {
+      expect(++running).toBe(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+      done.push(id);
+    });
+    for (const id of [1, 2, 3]) queue.add({ id, serial: 1, slot: 0, data: undefined });
+    expect(queue.current?.id).toBe(1);
+    await queue.idle();
+    expect([done, queue.current]).toEqual([[1, 2, 3], undefined]);
+  });
+});
+
+describe('what siblings are told', () => {
+  function outboxOf(take: (piece: Buffer) => Promise<unknown>): {
+    outbox: SiblingOutbox;
+    failures: unknown[];
+  } {
+    const failures: unknown[] = [];
+    const outbox = new SiblingOutbox({
+      stateOf: (key) => (key === 2 ? undefined : { key }),
+      request: take,
+      failed: (error) => failures.push(error),
+    });
+    return { outbox, failures };
+  }
+
+  test('states and messages are one order, read when they leave', async () => {
+    const told: unknown[] = [];
+    const reader = new RecordReader(1 << 20);
+    const { outbox } = outboxOf(async (piece) => {
+      reader.push(piece, 0, piece.length, (kind, bytes, start, end) => {
+        told.push([kind, end > start ? deserialize(bytes.subarray(start, end)) : null]);
+        return true;
+      });
+    });
+    const message = { text: 'a' };
+    outbox.changed(1);
+    outbox.changed(2);
+    expect(outbox.send(message, 1)).toBe(true);
+    expect(outbox.last).toBe(message);
+    message.text = 'b';
+    outbox.changed(3);
+    expect(outbox.last).toBeUndefined();
+    outbox.complete();
+    await outbox.settled();
+    expect(told).toEqual([
+      [
+        1,
+        [
+          [1, { key: 1 }],
+          [2, undefined],
+        ],
+      ],
+      [2, { text: 'b' }],
+      [1, [[3, { key: 3 }]]],
+      [3, null],
+    ]);
+  });
+
+  test('a sibling that takes nothing has a bound; one that fails ends the stream', async () => {
+    let refuse: (error: Error) => void = () => undefined;
+    const stuck = new Promise((_resolve, reject) => {
+      refuse = reject;
+    });
+    const { outbox, failures } = outboxOf(() => stuck);
+    const half = Buffer.alloc(QUEUE_BYTES_MAX / 2 - 64);
+    expect(outbox.send('whole', QUEUE_BYTES_MAX + 1)).toBe(false);
+    expect([outbox.send(half, half.length), outbox.send(half, half.length)]).toEqual([true, true]);
+    expect(outbox.send('one more', 1)).toBe(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    refuse(new Error('no'));
+    await outbox.settled();
+    expect(failures).toEqual([new Error('no')]);
   });
 });
