@@ -263,7 +263,7 @@ describe('start', () => {
     });
     const { code, err } = await sluice(['start', '-c', file]);
     expect(code).toBe(1);
-    expect(err).toContain(`Another process is using the journal in ${gateway.data}`);
+    expect(err).toContain(`process ${gateway.pid} holds ${gateway.data}/sluice.pid`);
     expect((await gateway.admin('/readyz')).status).toBe(200);
   });
 
@@ -303,7 +303,7 @@ describe('start', () => {
 
   test('with faults in the configuration prints them and exits with 1', async () => {
     const file = configFile('faults.json', (config) => {
-      config['workers'] = 4;
+      config['workers'] = 0;
     });
     const { code, err } = await sluice(['start', '-c', file]);
     expect(code).toBe(1);
