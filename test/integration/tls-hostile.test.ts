@@ -122,19 +122,25 @@ describe('a handshake that does not go on', () => {
   test('does not end what has completed', async () => {
     const rig = await start({ tls });
     const client = await rig.client().opened();
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    // Begun later, and over its time: whatever ends handshakes has had its turn.
+    await closed(await rig.raw());
+    expect(rig.loop.tlsCounts().timedOut).toBe(1);
     client.ws.send('still here');
     expect(await client.hears(1)).toEqual(['still here']);
   });
 
   test('does not keep others out for good: they wait for a place', async () => {
     const rig = await start({ tls: { ...tls, handshakesMax: 4 } });
+    const neighbour = await rig.client().opened();
     const silent: Socket[] = [];
     for (let i = 0; i < 4; i++) silent.push(await rig.raw());
-    await until(() => loadCodec().tlsLiveCounts().channels === 4, 'four places taken');
+    await until(() => loadCodec().tlsLiveCounts().channels === 5, 'four places taken');
     const waiting = rig.get('/');
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(loadCodec().tlsLiveCounts().channels).toBe(4);
+    // Connected behind it; then the loop turns for somebody else.
+    silent.push(await rig.raw());
+    neighbour.ws.send('a turn of the loop');
+    await neighbour.hears(1);
+    expect(loadCodec().tlsLiveCounts().channels).toBe(5);
     silent[0]?.destroy();
     expect(await waiting).toBe('hello');
   });
@@ -176,7 +182,9 @@ describe('an open connection', () => {
   test('a body that ends with the connection, but without close_notify, is cut', async () => {
     const rig = await start();
     const ends: string[] = [];
+    let hasBegun = false;
     rig.server.post('/', async (request, response) => {
+      hasBegun = true;
       await request.bytes().then(
         () => ends.push('whole'),
         () => ends.push('cut'),
@@ -188,7 +196,7 @@ describe('an open connection', () => {
     socket.on('error', () => undefined);
     await once(socket, 'secureConnect');
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfive.');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await until(() => hasBegun, 'the handler');
     wire.end();
     await until(() => ends.length > 0, 'the end');
     expect(ends).toEqual(['cut']);
