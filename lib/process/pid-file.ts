@@ -35,11 +35,18 @@ export class PidFile {
     }
     if (fd < 0) {
       const details = { errno: fd, syscall: 'open' };
-      throw new SluiceError('ERR_SYSTEM', `open ${errorName(fd)} ${path}`, details);
+      const text = `The pid file ${path} cannot be opened: ${errorName(fd)}.`;
+      throw new SluiceError('ERR_SYSTEM', text, details);
     }
     this.#fd = fd;
-    ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`, 0);
+    try {
+      ftruncateSync(fd);
+      writeSync(fd, `${process.pid}\n`, 0);
+    } catch (error) {
+      closeSync(fd);
+      const text = `The pid file ${path} cannot be written: ${String(error)}.`;
+      throw new SluiceError('ERR_SYSTEM', text, { cause: error });
+    }
   }
 
   get held(): HeldFile {

@@ -259,7 +259,7 @@ describe('a data folder that cannot be written', () => {
     }
     expect(failure.status).toBe(1);
     expect(failure.stderr).toContain(gateway.data);
-    expect(failure.stderr).toMatch(/cannot be written/);
+    expect(failure.stderr).toMatch(/cannot be opened: EACCES/);
     expect(failure.stderr).not.toContain(SECRETS.appSecret);
   });
 });
