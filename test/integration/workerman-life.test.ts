@@ -7,12 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  GatewayWorker,
-  type TcpConnection,
-  Timer,
-  Worker,
-} from '../../lib/compat/workerman/index.ts';
+import { type TcpConnection, Timer, Worker } from '../../lib/compat/workerman/index.ts';
 import { logged, Peer, stopEverything, webSocket, worker } from '../support/workerman-rig.ts';
 
 afterEach(async () => {
@@ -229,7 +224,7 @@ describe('faults', () => {
     }
   });
 
-  test('what is not served is refused at runAll(): UDP, a daemon without a pid file, a user for several processes', () => {
+  test('what is not served is refused at runAll(): UDP, a daemon without a pid file, listen() with a count', () => {
     const refuses = (code: string): void => {
       expect(() => Worker.runAll()).toThrow(expect.objectContaining({ code }));
     };
@@ -239,18 +234,8 @@ describe('faults', () => {
       refuses('ERR_ARG_RANGE');
     }
     tcp.count = 2;
-    tcp.reloadable = false;
-    refuses('ERR_UNSUPPORTED');
-    tcp.reloadable = true;
-    tcp.user = 'nobody';
-    refuses('ERR_UNSUPPORTED');
     expect(() => tcp.listen()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
-    tcp.user = '';
     tcp.count = 1;
-    const gateway = new GatewayWorker('websocket://127.0.0.1:0');
-    gateway.count = 2;
-    refuses('ERR_UNSUPPORTED');
-    gateway.count = 1;
     Worker.daemonize = true;
     refuses('ERR_STATE');
     Worker.daemonize = false;

@@ -1,61 +1,12 @@
 // sluice/workerman with count above 1: a program in a process of its own, with worker processes below it.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { TestClient } from '../support/websocket-client.ts';
+import { clients, Program } from '../support/workerman-program.ts';
 import { Peer } from '../support/workerman-rig.ts';
-
-const MODULE = new URL('../../dist/compat/workerman/index.js', import.meta.url).href;
-const programs: Program[] = [];
-const clients: TestClient[] = [];
-
-afterEach(async () => {
-  for (const { ws } of clients.splice(0)) ws.terminate();
-  for (const program of programs.splice(0)) {
-    program.child.kill('SIGTERM');
-    await program.ended;
-  }
-});
-
-class Program {
-  readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
-  output = '';
-
-  constructor(code: string, args: readonly string[] = []) {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-workerman-'));
-    const file = join(folder, 'program.mjs');
-    writeFileSync(
-      file,
-      `import { GatewayWorker, Worker } from ${JSON.stringify(MODULE)};\n${code}`,
-    );
-    this.child = spawn(process.execPath, [file, ...args], {
-      env: { ...process.env, FOLDER: folder },
-    });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on('data', (text: Buffer) => {
-        this.output += text.toString();
-      });
-    }
-    this.ended = once(this.child, 'exit').then(([status]) => status as number | null);
-    programs.push(this);
-  }
-
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
-    const look = (): RegExpExecArray | null => pattern.exec(this.output);
-    await expect.poll(look, { timeout: 15_000, message: this.output }).not.toBeNull();
-    return look() ?? expect.fail();
-  }
-
-  /** Who has started: a list of pids. */
-  pids(): number[] {
-    return [...this.output.matchAll(/start (\d+) (\d+)/g)].map((match) => Number(match[2]));
-  }
-}
 
 async function open(port: number): Promise<TestClient> {
   const client = new TestClient(`ws://127.0.0.1:${port}/`);

@@ -26,6 +26,7 @@ export interface OutboxOwner {
   stateOf(key: number): unknown;
   /** Hands a piece of the stream over; pieces stay in order. */
   request(piece: Buffer): Promise<unknown>;
+  report(error: unknown): void;
   /** A piece was not taken: the stream is broken. */
   failed(error: unknown): void;
 }
@@ -150,11 +151,17 @@ export class SiblingOutbox {
 
   #encode(entry: Entry): Buffer {
     if (entry.kind === 'complete') return record(SIBLING_KINDS.complete, Buffer.alloc(0));
-    if (entry.kind === 'message') {
-      return record(SIBLING_KINDS.message, serialize(entry.message));
+    const isMessage = entry.kind === 'message';
+    const value = isMessage
+      ? entry.message
+      : entry.keys.map((key) => [key, this.#owner.stateOf(key)]);
+    try {
+      return record(isMessage ? SIBLING_KINDS.message : SIBLING_KINDS.states, serialize(value));
+    } catch (error) {
+      // A function in it, for example: it goes nowhere, and the others go on.
+      this.#owner.report(error);
+      return Buffer.alloc(0);
     }
-    const states = entry.keys.map((key) => [key, this.#owner.stateOf(key)]);
-    return record(SIBLING_KINDS.states, serialize(states));
   }
 
   #noteSettled(): void {

@@ -145,6 +145,7 @@ export class Siblings {
     const outbox = new SiblingOutbox({
       stateOf: (key) => this.#owner.stateOf(key),
       request: (piece) => request(this.#piece, piece),
+      report: (error) => this.#owner.report(error),
       failed: (error) => this.#failed(serial, error),
     });
     request(this.#begin, '').catch((error: unknown) => {

@@ -1,6 +1,7 @@
 // A worker process of a server among its siblings: it knows their connections, does what they ask for its own,
 // hands out tasks or works on them, and leaves in order.
 
+import { deserialize, serialize } from 'node:v8';
 import type { BusPeer } from '../../process/bus-types.ts';
 import type { Servable, WorkerRole } from '../../process/types.ts';
 import type { ServerListener } from '../../server/types.ts';
@@ -14,15 +15,16 @@ import { type CallWord, type PushWord, RELAYED, Relay } from './relay.ts';
 import { leaveClient } from './sending.ts';
 import { type Task, TaskDesk, TaskQueue, taskLost } from './tasks.ts';
 
+/** What programs send is serialized at once: what cannot be is thrown where it was said. */
 type Word =
   | PushWord
   | CallWord
-  | { readonly kind: 'pipe'; readonly data: unknown }
-  | { readonly kind: 'task'; readonly id: number; readonly data: unknown }
+  | { readonly kind: 'pipe'; readonly data: Buffer }
+  | { readonly kind: 'task'; readonly id: number; readonly data: Buffer }
   | {
       readonly kind: 'finish';
       readonly id: number;
-      readonly data: unknown;
+      readonly data: Buffer;
       readonly isNothing: boolean;
     }
   | { readonly kind: 'stats'; readonly stats: Stats }
@@ -94,7 +96,9 @@ export class Crew implements SiblingsOwner {
   /** @returns false when nobody is there, or he owes too much */
   sendMessage(data: unknown, slot: number): boolean {
     const peer = slot === this.role.slot ? undefined : this.#siblings.peerAt(slot);
-    return peer !== undefined && this.#say(peer.serial, { kind: 'pipe', data });
+    if (peer === undefined) return false;
+    const bytes = serialize(data);
+    return this.#say(peer.serial, { kind: 'pipe', data: bytes }, bytes.length);
   }
 
   /** Another worker leaves and is replaced. */
@@ -118,8 +122,11 @@ export class Crew implements SiblingsOwner {
     if (this.isTaskWorker) return false;
     const serial = this.#taskWorker(index);
     if (serial === undefined) return false;
+    const bytes = serialize(data);
     let id: number | false = false;
-    id = this.#desk.add(serial, (each) => this.#say(serial, { kind: 'task', id: each, data }), {
+    const send = (each: number): boolean =>
+      this.#say(serial, { kind: 'task', id: each, data: bytes }, bytes.length);
+    id = this.#desk.add(serial, send, {
       finished: (result) => finished(result, id as number),
       lost: () => {
         this.#life.report(taskLost(id));
@@ -133,8 +140,10 @@ export class Crew implements SiblingsOwner {
   finish(data: unknown): boolean {
     const { current } = this.#queue;
     if (current === undefined || this.#isFinished) return false;
+    const bytes = serialize(data);
     this.#isFinished = true;
-    return this.#say(current.serial, { kind: 'finish', id: current.id, data, isNothing: false });
+    const word: Word = { kind: 'finish', id: current.id, data: bytes, isNothing: false };
+    return this.#say(current.serial, word, bytes.length);
   }
 
   #taskWorker(index: number): number | undefined {
@@ -161,7 +170,7 @@ export class Crew implements SiblingsOwner {
       this.#life.report(error);
     }
     if (this.#isFinished) return;
-    this.#say(serial, { kind: 'finish', id, data: undefined, isNothing: true });
+    this.#say(serial, { kind: 'finish', id, data: serialize(undefined), isNothing: true });
   }
 
   // ---- SiblingsOwner -----------------------------------------------------
@@ -197,13 +206,20 @@ export class Crew implements SiblingsOwner {
         this.#called(word);
         return;
       case 'pipe':
-        this.#life.call(() => mainCallbacks.get('pipeMessage')?.(facade, from.slot, word.data));
+        this.#life.call(() =>
+          mainCallbacks.get('pipeMessage')?.(facade, from.slot, deserialize(word.data)),
+        );
         return;
       case 'task':
-        this.#queue.add({ id: word.id, serial: from.serial, slot: from.slot, data: word.data });
+        this.#queue.add({
+          id: word.id,
+          serial: from.serial,
+          slot: from.slot,
+          data: deserialize(word.data),
+        });
         return;
       case 'finish':
-        this.#life.call(() => this.#desk.finished(word.id, word.data, word.isNothing));
+        this.#life.call(() => this.#desk.finished(word.id, deserialize(word.data), word.isNothing));
         return;
       case 'stats':
         this.#stats.set(from.serial, word.stats);
@@ -227,8 +243,8 @@ export class Crew implements SiblingsOwner {
     (facade[known] as (...values: readonly unknown[]) => unknown).apply(facade, [...args]);
   }
 
-  #say(serial: number, word: Word): boolean {
-    return this.#siblings.send(serial, word);
+  #say(serial: number, word: Word, bytes = 0): boolean {
+    return this.#siblings.send(serial, word, bytes);
   }
 
   #tellStats(): void {

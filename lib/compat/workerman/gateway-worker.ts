@@ -1,7 +1,7 @@
-// GatewayWorker in one process: a worker whose clients have ids, and whose events are functions of those
-// ids. What its Gateway, Register and BusinessWorker processes do between them is not needed here.
+// GatewayWorker: a worker whose clients have ids, and whose events are functions of those ids, in one process
+// or several. What its Gateway, Register and BusinessWorker do between them is not needed here.
 
-import { SluiceError } from '../../base/errors.ts';
+import type { WorkerRole } from '../../process/types.ts';
 import type { MessageData } from './callbacks.ts';
 import { currentClient, gatewayClients } from './gateway.ts';
 import type { Client } from './gateway-clients.ts';
@@ -57,11 +57,9 @@ export class GatewayWorker extends Worker {
     };
   }
 
-  override check(): void {
-    super.check();
-    if (this.count === 1) return;
-    const text = 'Groups and uids are those of one process: a GatewayWorker has count = 1.';
-    throw new SluiceError('ERR_UNSUPPORTED', text);
+  override joinProcesses(role: WorkerRole): Promise<void> {
+    this.publishBufferSize = this.sendToClientBufferSize;
+    return gatewayClients.share(role);
   }
 
   override listen(autoAccept = true): void {
@@ -111,11 +109,11 @@ export class GatewayWorker extends Worker {
   #look(client: Client): void {
     const limit = this.pingNotResponseLimit * LOOKS_PER_INTERVAL;
     if (limit > 0 && client.silentLooks >= limit) {
-      client.connection.destroy();
+      client.connection?.destroy();
       return;
     }
     if (this.pingData !== '' && client.silentLooks % LOOKS_PER_INTERVAL === 0) {
-      client.connection.send(this.pingData);
+      client.connection?.send(this.pingData);
     }
     client.silentLooks++;
   }

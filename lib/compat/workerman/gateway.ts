@@ -1,8 +1,8 @@
 // GatewayWorker's static Gateway: whom to send to by client, uid and group, and who is where. For the
-// clients of this process.
+// clients of all processes; where another one has a client, the call is handed over.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Client, GatewayClients, type Session } from './gateway-clients.ts';
+import { type Client, type ClientMethod, GatewayClients, type Session } from './gateway-clients.ts';
 
 type Name = string | number;
 type Names = Name | readonly Name[];
@@ -34,7 +34,11 @@ export class Gateway {
   /** @returns false when there is no such client, or its buffer is full */
   static sendToClient(id: string, message: unknown): boolean {
     const client = gatewayClients.all.get(id);
-    return client !== undefined && client.connection.send(message) !== false;
+    if (client === undefined) return false;
+    if (client.connection === undefined) {
+      return gatewayClients.handOver(client, 'sendToClient', message);
+    }
+    return client.connection.send(message) !== false;
   }
 
   static sendToCurrentClient(message: unknown): boolean {
@@ -58,8 +62,12 @@ export class Gateway {
 
   static closeClient(id: string, message?: unknown): boolean {
     const client = gatewayClients.all.get(id);
-    client?.connection.close(message);
-    return client !== undefined;
+    if (client === undefined) return false;
+    if (client.connection === undefined) {
+      return gatewayClients.handOver(client, 'closeClient', message);
+    }
+    client.connection.close(message);
+    return true;
   }
 
   static closeCurrentClient(message?: unknown): boolean {
@@ -69,8 +77,10 @@ export class Gateway {
   /** The spelling is GatewayWorker's. */
   static destoryClient(id: string): boolean {
     const client = gatewayClients.all.get(id);
-    client?.connection.destroy();
-    return client !== undefined;
+    if (client === undefined) return false;
+    if (client.connection === undefined) return gatewayClients.handOver(client, 'destoryClient');
+    client.connection.destroy();
+    return true;
   }
 
   static destoryCurrentClient(): boolean {
@@ -88,8 +98,7 @@ export class Gateway {
   static unbindUid(id: string, uid: Name): boolean {
     const client = gatewayClients.all.get(id);
     if (client === undefined || client.uid !== String(uid)) return false;
-    gatewayClients.unbind(client);
-    return true;
+    return gatewayClients.unbind(client);
   }
 
   /** @returns false for a client that is gone, or a bound: see docs/workerman.md */
@@ -100,8 +109,7 @@ export class Gateway {
 
   static leaveGroup(id: string, group: Name): boolean {
     const client = gatewayClients.all.get(id);
-    if (client !== undefined) gatewayClients.leave(client, String(group));
-    return client !== undefined;
+    return client !== undefined && gatewayClients.leave(client, String(group));
   }
 
   /** Everybody leaves it. */
@@ -188,8 +196,7 @@ export class Gateway {
 
   static setSession(id: string, session: Session): boolean {
     const client = gatewayClients.all.get(id);
-    if (client !== undefined) client.session = { ...session };
-    return client !== undefined;
+    return client !== undefined && gatewayClients.setSession(client, session);
   }
 
   /** Fields that are not named stay. */
@@ -240,3 +247,21 @@ function perGroup<Value>(ask: (group: string) => Value): Record<string, Value> {
 function sessionsOf(clients: Iterable<Client>): Record<string, Session> {
   return Object.fromEntries([...clients].map(({ id, session }) => [id, session]));
 }
+
+/** By name, for other processes: `args` are those of the method. */
+const METHODS: Readonly<Record<ClientMethod, (...args: never[]) => unknown>> = {
+  sendToClient: Gateway.sendToClient,
+  closeClient: Gateway.closeClient,
+  destoryClient: Gateway.destoryClient,
+  bindUid: Gateway.bindUid,
+  unbindUid: Gateway.unbindUid,
+  joinGroup: Gateway.joinGroup,
+  leaveGroup: Gateway.leaveGroup,
+  setSession: Gateway.setSession,
+};
+
+/** What another process asks for a client of ours. One that is gone meanwhile, it will hear of. */
+gatewayClients.onCall = (method, args) => {
+  const id = String(args[0]);
+  if (gatewayClients.all.get(id)?.connection !== undefined) METHODS[method](...(args as never[]));
+};

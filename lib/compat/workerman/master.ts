@@ -20,7 +20,7 @@ import {
 import { WorkerStatus } from './constants.ts';
 import { ProcessGround } from './ground.ts';
 import { processLog } from './process-log.ts';
-import { serveAs, superviseWorkers } from './processes.ts';
+import { reloadWorkers, serveAs, superviseWorkers } from './processes.ts';
 import { Timer } from './timer.ts';
 import type { Worker } from './worker.ts';
 
@@ -123,12 +123,15 @@ class Master {
    */
   reload(): void {
     if (this.#role !== undefined) {
-      this.#role.request('reload');
+      // The parent knows which workers are reloadable.
+      process.kill(process.ppid, 'SIGUSR1');
       return;
     }
     if (this.#supervisor !== undefined) {
       this.#call(this.onReload);
-      this.#supervisor.reload().catch((error: unknown) => processLog.report(error));
+      reloadWorkers(this.#supervisor, [...this.workers]).catch((error: unknown) =>
+        processLog.report(error),
+      );
       return;
     }
     const before = this.status;
@@ -170,6 +173,7 @@ class Master {
 
   async #serve(role: WorkerRole, workers: readonly Worker[]): Promise<void> {
     this.#role = role;
+    for (const worker of workers) await worker.joinProcesses(role);
     await serveAs(role, workers, (mine) => {
       // The others have processes of their own.
       for (const worker of workers) if (worker !== mine) this.workers.delete(worker);

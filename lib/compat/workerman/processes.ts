@@ -18,6 +18,9 @@ import { WorkerServer } from './worker-server.ts';
 /** Ids of a process's connections: its serial, which never repeats, and a count below it. */
 const IDS_PER_PROCESS = 2 ** 32;
 
+/** Tells a process that it stays at a reload. SIGUSR1 is Node's own: it shows the stack of one that hangs. */
+const STAY_SIGNAL = 'SIGUSR2';
+
 export interface SuperviseSettings {
   /** Empty: none. */
   readonly pidFile: string;
@@ -45,6 +48,7 @@ export async function superviseWorkers(
     workers: places.reduce((sum, { slots }) => sum + slots.length, 0),
     listen: listening.map(({ worker, slots }) => ({ ...addressOf(worker), slots })),
     ...(settings.pidFile === '' ? {} : { pidFile: settings.pidFile }),
+    ...userOf(workers),
     stopTimeoutMs: Math.max(1, settings.stopTimeoutMs),
     handleSignals: false,
     onEvent: (event) => {
@@ -56,6 +60,33 @@ export async function superviseWorkers(
     worker.servesAt(supervisor.ports[index] ?? 0);
   }
   return supervisor;
+}
+
+/**
+ * Replaces the processes of all workers that are reloadable; the others call onWorkerReload.
+ * @throws SluiceError (rejects) as Supervisor.reload()
+ */
+export async function reloadWorkers(
+  supervisor: Supervisor,
+  workers: readonly Worker[],
+): Promise<void> {
+  const places = placesOf(workers);
+  const staying = places.filter(({ worker }) => !worker.reloadable).flatMap(({ slots }) => slots);
+  for (const { slot, pid, state } of supervisor.workers) {
+    if (state === 'ready' && staying.includes(slot)) process.kill(pid, STAY_SIGNAL);
+  }
+  const slots = places.flatMap((place) => place.slots).filter((slot) => !staying.includes(slot));
+  if (slots.length > 0) await supervisor.reload({ slots });
+}
+
+/** The user of all processes: they share their ports, which the kernel allows to one user. */
+function userOf(workers: readonly Worker[]): { user?: string; group?: string } {
+  const [{ user, group } = { user: '', group: '' }] = workers;
+  if (workers.some((worker) => worker.user !== user || worker.group !== group)) {
+    const text = 'With several processes all workers have the same user and group.';
+    throw new SluiceError('ERR_UNSUPPORTED', text);
+  }
+  return { ...(user === '' ? {} : { user }), ...(group === '' ? {} : { group }) };
 }
 
 /**
@@ -75,9 +106,18 @@ export async function serveAs(
   TcpConnection.firstId = role.serial * IDS_PER_PROCESS;
   worker.id = slots.indexOf(role.slot);
   await role.serve(new WorkerServer(worker), { ready: false });
+  if (!worker.reloadable) process.on(STAY_SIGNAL, () => stay(worker));
   listening(worker);
   await worker.onWorkerStart?.(worker);
   role.ready();
+}
+
+function stay(worker: Worker): void {
+  try {
+    worker.onWorkerReload?.(worker);
+  } catch (error) {
+    processLog.report(error);
+  }
 }
 
 function addressOf({ place, backlog }: Worker): SupervisedAddress {

@@ -4,6 +4,7 @@
 import { SluiceError } from '../../base/errors.ts';
 import type { TlsOptions } from '../../net/tls-options.ts';
 import type { Listener, ListenOptions } from '../../net/types.ts';
+import type { WorkerRole } from '../../process/types.ts';
 import { acceptFor } from './accept.ts';
 import type { ConnectionCallbacks } from './callbacks.ts';
 import { SEND_BUFFER_BYTES_MAX, WorkerStatus } from './constants.ts';
@@ -321,15 +322,15 @@ export class Worker implements ConnectionCallbacks {
     if (!Number.isInteger(this.count) || this.count < 1) {
       throw new SluiceError('ERR_ARG_RANGE', 'count is a whole number from 1.');
     }
-    const changesUser = this.user !== '' || this.group !== '';
-    if (this.count > 1 && (changesUser || !this.reloadable)) {
-      const text = 'With count above 1 there is no user, group or reloadable = false.';
-      throw new SluiceError('ERR_UNSUPPORTED', text);
-    }
     if (this.transport === 'udp') throw new SluiceError('ERR_UNSUPPORTED', 'There is no UDP.');
     if (this.transport === 'ssl' && this.#context.ssl === undefined) {
       throw new SluiceError('ERR_ARG_TYPE', "transport 'ssl' needs the context's ssl.");
     }
+  }
+
+  /** In a worker process of one of several workers, before it listens. */
+  async joinProcesses(_role: WorkerRole): Promise<void> {
+    // Only a gateway has something to share.
   }
 
   connectionGone(): void {

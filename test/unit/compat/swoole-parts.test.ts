@@ -268,6 +268,7 @@ describe('what siblings are told', () => {
     const outbox = new SiblingOutbox({
       stateOf: (key) => (key === 2 ? undefined : { key }),
       request: take,
+      report: (error) => failures.push(error),
       failed: (error) => failures.push(error),
     });
     return { outbox, failures };
