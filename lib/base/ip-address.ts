@@ -140,6 +140,6 @@ const LOOPBACK_V6 = keyOfIpv6('::1');
 /** True for localhost, 127.0.0.0/8 and ::1, the latter also in brackets. */
 export function isLoopbackHost(host: string): boolean {
   const bare = host.startsWith('[') ? host.slice(1, -1) : host;
-  if (bare === 'localhost' || bare === '::1') return true;
+  if (bare.toLowerCase() === 'localhost' || bare === '::1') return true;
   return isIP(bare) === 4 && bare.startsWith('127.');
 }

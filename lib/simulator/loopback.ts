@@ -1,12 +1,7 @@
 // Who may talk to the simulator: only this machine. A page of another site could otherwise reach it
 // through the browser, by a name of its own that points to loopback.
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i;
-
-/** A host name or address without port. */
-export function isLoopbackHost(host: string): boolean {
-  return LOOPBACK.test(host);
-}
+import { isLoopbackHost } from '../base/ip-address.ts';
 
 /** Value of a Host field: name and port. */
 export function isLoopbackAuthority(value: string | undefined): boolean {

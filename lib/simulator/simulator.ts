@@ -4,11 +4,11 @@
 import { randomInt } from 'node:crypto';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/ip-address.ts';
 import { createServer } from '../server/server.ts';
 import type { Server } from '../server/types.ts';
 import { Faults } from './faults.ts';
 import { GraphApi } from './graph-api.ts';
-import { isLoopbackHost } from './loopback.ts';
 import { LIKE_STICKER_ID } from './pictures.ts';
 import { addRoutes, isExpectedFailure } from './routes.ts';
 import type {

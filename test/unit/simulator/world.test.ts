@@ -1,12 +1,9 @@
 // People, threads, faults and addresses: the simulator's small parts and their bounds.
 
 import { describe, expect, test } from 'vitest';
+import { isLoopbackHost } from '../../../lib/base/ip-address.ts';
 import { Faults } from '../../../lib/simulator/faults.ts';
-import {
-  isLoopbackAuthority,
-  isLoopbackHost,
-  isLoopbackOrigin,
-} from '../../../lib/simulator/loopback.ts';
+import { isLoopbackAuthority, isLoopbackOrigin } from '../../../lib/simulator/loopback.ts';
 import { drawPicture } from '../../../lib/simulator/pictures.ts';
 import { createSimulator } from '../../../lib/simulator/simulator.ts';
 import { World } from '../../../lib/simulator/world.ts';
