@@ -9,6 +9,8 @@ import { afterEach, expect } from 'vitest';
 import type { TestClient } from './websocket-client.ts';
 
 const MODULE = new URL('../../dist/compat/workerman/index.js', import.meta.url).href;
+/** What programs may use. */
+const NAMES = 'Gateway, GatewayWorker, Response, Text, Timer, Worker';
 const programs: Program[] = [];
 export const clients: TestClient[] = [];
 
@@ -30,10 +32,7 @@ export class Program {
     // Also for programs that become another user.
     chmodSync(folder, 0o755);
     const file = join(folder, 'program.mjs');
-    writeFileSync(
-      file,
-      `import { Gateway, GatewayWorker, Worker } from ${JSON.stringify(MODULE)};\n${code}`,
-    );
+    writeFileSync(file, `import { ${NAMES} } from ${JSON.stringify(MODULE)};\n${code}`);
     this.child = spawn(process.execPath, [file, ...args], {
       env: { ...process.env, FOLDER: folder },
     });
