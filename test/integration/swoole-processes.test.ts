@@ -213,3 +213,17 @@ describe('task_worker_num 2', () => {
     expect(await ask({ how: 'wait', seconds: 5, numbers: [6] })).toMatchObject({ sum: 6 });
   });
 });
+
+test('max_request: a worker is replaced in order; user: nobody, where root starts it', async () => {
+  const program = await Program.start('recycled');
+  const pids = new Set<string>();
+  const ask = async (): Promise<number> => {
+    const answer = await fetch(`http://${program.origin}/`);
+    expect(answer.status).toBe(200);
+    pids.add(await answer.text());
+    return pids.size;
+  };
+  await expect.poll(ask, { timeout: 15_000 }).toBeGreaterThan(1);
+  const [, uid] = await program.says(/worker 0 is \d+ of (\d+)/);
+  if (process.getuid?.() === 0) expect(uid).not.toBe('0');
+});
