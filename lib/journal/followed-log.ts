@@ -1,9 +1,10 @@
 // log.db as another process reads it while the clerk writes it. WAL lets both go on; nothing is written here.
 
 import { join } from 'node:path';
-import { LOG_FILE, logRowOf, prepareReads } from './log-file.ts';
-import type { LogRow } from './recent-rows.ts';
-import { type Database, integerOf, type SqliteModule, textOf } from './sqlite.ts';
+import { SluiceError } from '../base/errors.ts';
+import { LOG_FILE } from './log-file.ts';
+import { LogReads } from './log-reads.ts';
+import type { Database, SqliteModule } from './sqlite.ts';
 
 /** A connection that writes is a mistake, and says so. */
 export const FOLLOWER_PRAGMAS = `
@@ -13,7 +14,7 @@ PRAGMA query_only = ON;`;
 export class FollowedLog {
   /** Held for as long as its statements are (sqlite.ts). */
   readonly #database: Database;
-  readonly #statements: ReturnType<typeof prepareReads>;
+  readonly reads: LogReads;
   readonly epoch: string;
   readonly seed: string;
 
@@ -22,38 +23,22 @@ export class FollowedLog {
     this.#database = sqlite.open(join(directory, LOG_FILE));
     try {
       this.#database.exec(FOLLOWER_PRAGMAS);
-      this.#statements = prepareReads(this.#database);
-      this.epoch = textOf(this.#statements.meta.get('epoch'), 'value');
-      this.seed = textOf(this.#statements.meta.get('seed'), 'value');
+      this.reads = new LogReads(this.#database);
+      this.epoch = this.#required('epoch');
+      this.seed = this.#required('seed');
     } catch (error) {
       this.#database.close();
       throw error;
     }
   }
 
-  rowHolding(seq: number): LogRow | undefined {
-    const row = this.#statements.rowHolding.get(seq);
-    return row === undefined ? undefined : logRowOf(row);
-  }
-
-  rowsBetween(from: number, to: number): readonly LogRow[] {
-    return this.#statements.rowsBetween.all(from, to).map(logRowOf);
-  }
-
-  findSeen(at: number, hash: number, tag: number): number | undefined {
-    const row = this.#statements.findSeen.get(at, hash, tag);
-    return row === undefined ? undefined : integerOf(row, 'seq');
-  }
-
-  /** First and last seq that are held; an empty log has first 1 and last 0. */
-  bounds(): { readonly first: number; readonly last: number } {
-    const first = this.#statements.first.get()?.['first'];
-    const newest = this.rowHolding(Number.MAX_SAFE_INTEGER);
-    if (typeof first !== 'number' || newest === undefined) return { first: 1, last: 0 };
-    return { first, last: newest.first + newest.count - 1 };
-  }
-
   close(): void {
     this.#database.close();
+  }
+
+  #required(name: string): string {
+    const value = this.reads.meta(name);
+    if (value === undefined) throw new SluiceError('ERR_JOURNAL_FORMAT', `The log has no ${name}.`);
+    return value;
   }
 }

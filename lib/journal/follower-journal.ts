@@ -66,11 +66,11 @@ export class FollowerJournal implements Journal {
     const { file, views, limits } = parts;
     this.#parts = parts;
     this.epoch = file.epoch;
-    const bounds = file.bounds();
+    const bounds = file.reads.bounds();
     this.#head = bounds.last;
     this.#tailSeq = bounds.first;
     this.#recent = new RecentRows(limits.recentCharsMax);
-    this.#reader = new LogReader(file, this.#recent);
+    this.#reader = new LogReader(file.reads, this.#recent);
     this.#digester = new KeyDigester(file.seed);
     this.#heads = new ConversationHeads(
       {
@@ -145,7 +145,7 @@ export class FollowerJournal implements Journal {
   find(dedupeKey: string, dedupeAt?: number): number | undefined {
     this.#requireOpen();
     const { file, clock } = this.#parts;
-    return findKey(file, this.#digester.digest(dedupeKey), dedupeAt, clock.now());
+    return findKey(file.reads, this.#digester.digest(dedupeKey), dedupeAt, clock.now());
   }
 
   get(seq: number): JournalRecord | undefined {

@@ -5,16 +5,9 @@ import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.ts';
+import { LogReads } from './log-reads.ts';
 import type { LogRow } from './recent-rows.ts';
-import {
-  type Database,
-  integerOf,
-  type SqliteModule,
-  type SqlRow,
-  type Statement,
-  TRUNCATE_WAL,
-  textOf,
-} from './sqlite.ts';
+import { type Database, type SqliteModule, type Statement, TRUNCATE_WAL } from './sqlite.ts';
 
 export const LOG_FILE = 'log.db';
 
@@ -42,24 +35,8 @@ const SEEN_COLUMNS = 4;
 const SEEN_FEW = 4;
 const SEEN_MANY = 16;
 
-/** What reading takes: also of those that only follow. */
-export function prepareReads(database: Database) {
-  return {
-    rowHolding: database.prepare(
-      'SELECT first_seq, count, body FROM log WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
-    ),
-    rowsBetween: database.prepare(
-      'SELECT first_seq, count, body FROM log WHERE first_seq >= ? AND first_seq <= ? ORDER BY first_seq',
-    ),
-    first: database.prepare('SELECT min(first_seq) AS first FROM log'),
-    findSeen: database.prepare('SELECT seq FROM seen WHERE at = ? AND hash = ? AND tag = ?'),
-    meta: database.prepare('SELECT value FROM meta WHERE name = ?'),
-  } satisfies Record<string, Statement>;
-}
-
 function prepareAll(database: Database) {
   return {
-    ...prepareReads(database),
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
     rollback: database.prepare('ROLLBACK'),
@@ -75,20 +52,13 @@ function prepareInsertSeen(database: Database, rows: number): Statement {
   return database.prepare(`INSERT OR IGNORE INTO seen (at, hash, tag, seq) VALUES ${values}`);
 }
 
-export function logRowOf(row: SqlRow): LogRow {
-  return {
-    first: integerOf(row, 'first_seq'),
-    count: integerOf(row, 'count'),
-    body: textOf(row, 'body'),
-  };
-}
-
 export class LogFile {
   readonly #sqlite: SqliteModule;
   readonly #path: string;
   /** Held for as long as its statements are (sqlite.ts). */
   #database: Database;
   #statements: ReturnType<typeof prepareAll>;
+  #reads: LogReads;
 
   /** Random, made with the file. */
   readonly epoch: string;
@@ -107,6 +77,7 @@ export class LogFile {
     this.#database = this.#connect();
     try {
       this.#statements = prepareAll(this.#database);
+      this.#reads = new LogReads(this.#database);
       this.epoch = this.#metaOrCreate('epoch', () => randomBytes(12).toString('hex'));
       this.seed = this.#metaOrCreate('seed', () => randomBytes(16).toString('hex'));
       this.wasClean = this.#metaOrCreate('clean', () => '1') === '1';
@@ -123,7 +94,8 @@ export class LogFile {
     this.#closeQuietly();
     this.#database = database;
     this.#statements = prepareAll(database);
-    if (this.#meta('epoch') !== this.epoch) {
+    this.#reads = new LogReads(database);
+    if (this.#reads.meta('epoch') !== this.epoch) {
       throw new SluiceError('ERR_JOURNAL_FATAL', 'The journal was replaced while it was in use.');
     }
   }
@@ -185,27 +157,22 @@ export class LogFile {
   }
 
   findSeen(at: number, hash: number, tag: number): number | undefined {
-    const row = this.#statements.findSeen.get(at, hash, tag);
-    return row === undefined ? undefined : integerOf(row, 'seq');
+    return this.#reads.findSeen(at, hash, tag);
   }
 
-  /** The row with the greatest first seq up to `seq`; it need not reach as far as `seq`. */
+  /** As LogReads. */
   rowHolding(seq: number): LogRow | undefined {
-    const row = this.#statements.rowHolding.get(seq);
-    return row === undefined ? undefined : logRowOf(row);
+    return this.#reads.rowHolding(seq);
   }
 
-  /** Rows that start in from..to, both included. */
+  /** The same. */
   rowsBetween(from: number, to: number): readonly LogRow[] {
-    return this.#statements.rowsBetween.all(from, to).map(logRowOf);
+    return this.#reads.rowsBetween(from, to);
   }
 
-  /** First and last seq that are held; an empty log has first 1 and last 0. */
+  /** The same. */
   bounds(): { readonly first: number; readonly last: number } {
-    const first = this.#statements.first.get()?.['first'];
-    const newest = this.rowHolding(Number.MAX_SAFE_INTEGER);
-    if (typeof first !== 'number' || newest === undefined) return { first: 1, last: 0 };
-    return { first, last: newest.first + newest.count - 1 };
+    return this.#reads.bounds();
   }
 
   /** A statement for work that is rare (retention); not kept. */
@@ -255,11 +222,6 @@ export class LogFile {
     }
   }
 
-  #meta(name: string): string | undefined {
-    const row = this.#database.prepare('SELECT value FROM meta WHERE name = ?').get(name);
-    return row === undefined ? undefined : textOf(row, 'value');
-  }
-
   #setMeta(name: string, value: string): void {
     this.#database
       .prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)')
@@ -267,7 +229,7 @@ export class LogFile {
   }
 
   #metaOrCreate(name: string, create: () => string): string {
-    const held = this.#meta(name);
+    const held = this.#reads.meta(name);
     if (held !== undefined) return held;
     const value = create();
     this.#setMeta(name, value);

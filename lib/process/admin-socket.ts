@@ -11,26 +11,11 @@ import { createServer } from '../server/server.ts';
 import type { Server, ServerRequest, ServerResponse } from '../server/types.ts';
 import type { ConnectionQuery, ConnectionRow } from './connection-list.ts';
 import { CONNECTIONS_DEFAULT, CONNECTIONS_MAX, SOCKET_PATH_BYTES_MAX } from './limits.ts';
+import type { WorkerReport } from './types.ts';
 
-/** One process, as `status` shows it. */
-export interface ProcessStatus {
-  /** supervisor, worker, or what the program calls it. */
-  readonly role: string;
-  /** Its place; -1 of a supervisor, and of a process without one. */
-  readonly slot: number;
-  readonly pid: number;
+/** One process, as `status` shows it; a supervisor, and a process without a place, has the slot -1. */
+export interface ProcessStatus extends Omit<WorkerReport, 'state'> {
   readonly state: string;
-  /** Milliseconds since 1970. */
-  readonly startedAt: number;
-  readonly connections: number;
-  readonly requests: number;
-  readonly perSecond: number;
-  readonly queueBytes: number;
-  readonly cpuPercent: number;
-  readonly memoryBytes: number;
-  readonly loopDelayP99Ms: number;
-  /** What the program reports beside it. */
-  readonly extra: Readonly<Record<string, unknown>>;
 }
 
 export interface ListedConnections {
