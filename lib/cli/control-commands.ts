@@ -1,10 +1,11 @@
 // `sluice status`, `connections`, `reload`, `restart`, `stop`: what an operator asks of a running gateway.
 
 import { existsSync, readFileSync } from 'node:fs';
+import { type Answer, askAdmin } from '../process/admin-client.ts';
 import type { ProcessStatus } from '../process/admin-socket.ts';
 import type { ConnectionRow } from '../process/connection-list.ts';
-import { type Answer, adminSocketOf, askAdmin } from './admin-client.ts';
-import { connectionsTable, statusTable } from './status-table.ts';
+import { connectionsTable, statusTable } from '../process/status-table.ts';
+import { adminSocketOf } from './data-files.ts';
 
 const WATCH_EVERY_MS = 1_000;
 const CLEAR_SCREEN = '\u001b[2J\u001b[H';
@@ -22,7 +23,7 @@ export interface StatusOptions extends ControlOptions {
 }
 
 export async function status(options: StatusOptions): Promise<number> {
-  const socket = adminSocketOf(options.config);
+  const socket = await adminSocketOf(options.config);
   for (;;) {
     const { body } = await askAdmin(socket, 'GET', '/status');
     const { version, processes } = body as { version?: string; processes: ProcessStatus[] };
@@ -49,7 +50,7 @@ export async function connections(options: ConnectionsOptions): Promise<number> 
   for (const [name, value] of Object.entries({ top, limit, agent, page, ip })) {
     if (value !== undefined) query.set(name, String(value));
   }
-  const socket = adminSocketOf(options.config);
+  const socket = await adminSocketOf(options.config);
   const answer = await askAdmin(socket, 'GET', `/connections?${query}`);
   if (answer.status !== 200) return failed(answer);
   const { connections: rows, silent } = answer.body as {
@@ -57,7 +58,7 @@ export async function connections(options: ConnectionsOptions): Promise<number> 
     silent: number[];
   };
   if (options.json === true) console.log(JSON.stringify(answer.body));
-  else console.log(connectionsTable(rows));
+  else console.log(connectionsTable(rows, { agent: 'AGENT', page: 'PAGES' }));
   for (const pid of silent) console.error(`sluice: process ${pid} has not answered.`);
   return 0;
 }
@@ -68,7 +69,7 @@ export async function reload(options: ControlOptions): Promise<number> {
 
 /** Ends when every process is a new one. */
 export async function restart(options: ControlOptions): Promise<number> {
-  const socket = adminSocketOf(options.config);
+  const socket = await adminSocketOf(options.config);
   const askedAt = Date.now();
   const answer = await askAdmin(socket, 'POST', '/restart');
   if (answer.status !== 200) return failed(answer);
@@ -96,7 +97,7 @@ async function areAllSince(socket: string, askedAt: number): Promise<boolean> {
 export async function stop(
   options: ControlOptions & { readonly graceful?: boolean },
 ): Promise<number> {
-  const socket = adminSocketOf(options.config);
+  const socket = await adminSocketOf(options.config);
   const path = options.graceful === true ? '/stop?graceful=1' : '/stop';
   const { body } = await askAdmin(socket, 'POST', path);
   const { pid } = body as { pid: number };
@@ -111,7 +112,7 @@ export async function stop(
 }
 
 async function perform({ config }: ControlOptions, path: string, done: string): Promise<number> {
-  const answer = await askAdmin(adminSocketOf(config), 'POST', path);
+  const answer = await askAdmin(await adminSocketOf(config), 'POST', path);
   if (answer.status !== 200) return failed(answer);
   console.log(done);
   return 0;

@@ -17,3 +17,11 @@ export function adminPathOf(data: string, log: Log): string | undefined {
   );
   return undefined;
 }
+
+/** Of the gateway of a configuration. @throws SluiceError ERR_CONFIG with every fault */
+export async function adminSocketOf(configFile: string | undefined): Promise<string> {
+  const { configError, loadConfig } = await import('../gateway/config.ts');
+  const { config, faults } = loadConfig(configFile, process.env);
+  if (config === undefined) throw configError(faults);
+  return join(config.data, ADMIN_SOCKET);
+}

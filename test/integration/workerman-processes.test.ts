@@ -155,9 +155,38 @@ test('start -d, reload, restart -d and stop find each other by the pid file', as
     await expect.poll(output).toContain('reloading');
     expect(await command('restart', '-d')).toMatch(/^0 stopped\nstarted \d+$/);
     expect(pid()).not.toBe(first);
-    expect(await command('status')).toContain('ERR_UNSUPPORTED');
+    expect(await command('status')).toBe('1 not running, or in one process');
   } finally {
     expect(await command('stop', '-g')).toBe('0 stopped');
   }
   expect(existsSync(pidFile)).toBe(false);
+}, 60_000);
+
+test('status and connections show all processes of a program', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-workerman-'));
+  const code = `
+    const text = new Worker('text://127.0.0.1:0');
+    text.count = 2;
+    text.name = 'talk';
+    Worker.pidFile = ${JSON.stringify(join(folder, 'pid'))};
+    await Worker.runAll();
+    console.log('port ' + text.port);`;
+  const program = new Program(code);
+  const port = Number((await program.says(/port (\d+)/))[1]);
+  const peers = Array.from({ length: 3 }, () => new Peer({ port, host: '127.0.0.1' }).send('hi\n'));
+  const ask = async (command: string): Promise<string> => {
+    const asking = new Program(code, [command]);
+    expect(await asking.ended).toBe(0);
+    return asking.output;
+  };
+  await expect
+    .poll(() => ask('connections').then((text) => text.match(/talk +\d+ +127/g)))
+    .toHaveLength(3);
+  const status = await ask('status');
+  expect(status.match(/^talk +\d+ +ready /gm)).toHaveLength(2);
+  expect(status).toMatch(/^total /m);
+  for (const peer of peers) peer.socket.destroy();
+  const stop = new Program(code, ['stop']);
+  expect(await stop.ended).toBe(0);
+  expect(await program.ended).toBe(0);
 }, 60_000);

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { askAdmin } from '../../lib/cli/admin-client.ts';
+import { askAdmin } from '../../lib/process/admin-client.ts';
 import type { ProcessStatus } from '../../lib/process/admin-socket.ts';
 import { openAdminSocket } from '../../lib/process/admin-socket.ts';
 import { GatewayProcess, PAGE, until } from '../support/gateway-process.ts';
@@ -148,7 +148,7 @@ describe('several processes', () => {
     expect(existsSync(socketOf(gateway))).toBe(false);
     expect(await sluice(gateway, 'status')).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/No gateway runs here/),
+      stderr: expect.stringMatching(/Nothing runs here/),
     });
   });
 

@@ -1,20 +1,26 @@
-// Workerman's command line: `start`, `stop`, `restart`, `reload`, with -d for a daemon and -g for grace. Who
+// Workerman's command line: `start`, `stop`, `restart`, `reload`, with -d for a daemon and -g for grace, and
+// `status` and `connections`, which several processes answer. Who
 // runs is found by the lock on the pid file, so that a stale file never has another process signalled.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { askAdmin } from '../../process/admin-client.ts';
+import type { ProcessStatus } from '../../process/admin-socket.ts';
+import type { ConnectionRow } from '../../process/connection-list.ts';
 import { PidFile } from '../../process/pid-file.ts';
+import { connectionsTable, statusTable } from '../../process/status-table.ts';
 
 export interface CommandLine {
-  readonly command: 'start' | 'stop' | 'restart' | 'reload';
+  readonly command: 'start' | 'stop' | 'restart' | 'reload' | 'status' | 'connections';
   readonly isDaemon: boolean;
   readonly isGraceful: boolean;
 }
 
-const COMMANDS: readonly string[] = ['start', 'stop', 'restart', 'reload'];
-const REFUSED: readonly string[] = ['status', 'connections'];
+const COMMANDS: readonly string[] = [
+  ...['start', 'stop', 'restart', 'reload', 'status', 'connections'],
+];
 /** In the environment of a daemon, which must not make another one. */
 const DAEMON_VARIABLE = 'SLUICE_WORKERMAN_DAEMON';
 const LOOK_MS = 50;
@@ -22,12 +28,8 @@ const LOOK_MS = 50;
 const GONE_TIMEOUT_MS = 60_000;
 const DAEMON_TIMEOUT_MS = 30_000;
 
-/** @throws SluiceError ERR_UNSUPPORTED for a command that is not served */
 export function parseCommandLine(args: readonly string[], daemonize: boolean): CommandLine {
   const [command = 'start'] = args;
-  if (REFUSED.includes(command)) {
-    throw new SluiceError('ERR_UNSUPPORTED', `There is no command ${command}.`);
-  }
   const isCommand = COMMANDS.includes(command);
   const isChild = process.env[DAEMON_VARIABLE] === '1';
   return {
@@ -36,6 +38,24 @@ export function parseCommandLine(args: readonly string[], daemonize: boolean): C
     isDaemon: !isChild && (daemonize || (isCommand && args.includes('-d'))),
     isGraceful: isCommand && args.includes('-g'),
   };
+}
+
+/** Beside the pid file, where several processes tell what they do. */
+export function adminSocketOf(pidFile: string): string {
+  return `${pidFile}.sock`;
+}
+
+/**
+ * The table of `status` or `connections`.
+ * @throws NobodyThere (rejects) when no several processes run with that pid file
+ */
+export async function tableOf(command: 'status' | 'connections', pidFile: string): Promise<string> {
+  const { body } = await askAdmin(adminSocketOf(pidFile), 'GET', `/${command}`);
+  if (command === 'status') {
+    return statusTable((body as { processes: ProcessStatus[] }).processes, Date.now());
+  }
+  const { connections } = body as { connections: ConnectionRow[] };
+  return connectionsTable(connections, { worker: 'WORKER', id: 'ID' });
 }
 
 /**

@@ -7,6 +7,7 @@
 
 import { SluiceError } from '../../base/errors.ts';
 import { probeAddress } from '../../net/port-probe.ts';
+import { NobodyThere } from '../../process/admin-client.ts';
 import { PidFile } from '../../process/pid-file.ts';
 import type { Supervisor, WorkerRole } from '../../process/types.ts';
 import { workerRole } from '../../process/worker.ts';
@@ -16,6 +17,7 @@ import {
   runningPid,
   startDaemon,
   stopRunning,
+  tableOf,
 } from './command-line.ts';
 import { WorkerStatus } from './constants.ts';
 import { ProcessGround } from './ground.ts';
@@ -81,6 +83,9 @@ class Master {
 
   /** Of `restart` only the start goes on in this process, and only without -d. */
   async #command({ command, isDaemon, isGraceful }: CommandLine): Promise<void> {
+    if (command === 'status' || command === 'connections') {
+      return this.#show(command);
+    }
     if (command === 'reload') {
       const pid = runningPid(this.pidFile);
       if (pid !== undefined) process.kill(pid, isGraceful ? 'SIGUSR2' : 'SIGUSR1');
@@ -93,6 +98,17 @@ class Master {
     if (!isDaemon) return this.#run();
     const pid = await startDaemon(this.pidFile, this.stdoutFile);
     this.#exit(true, `started ${pid}`);
+  }
+
+  /** Only several processes have somebody beside them who can be asked. */
+  async #show(command: 'status' | 'connections'): Promise<never> {
+    try {
+      console.log(await tableOf(command, this.pidFile));
+      process.exit(0);
+    } catch (error) {
+      if (!(error instanceof NobodyThere)) throw error;
+      this.#exit(false, 'not running, or in one process');
+    }
   }
 
   #exit(isDone: boolean, message: string): never {

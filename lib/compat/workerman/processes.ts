@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os';
 import { SluiceError } from '../../base/errors.ts';
+import { SOCKET_PATH_BYTES_MAX } from '../../process/limits.ts';
 import { supervise } from '../../process/supervisor.ts';
 import type {
   SupervisedAddress,
@@ -10,10 +11,11 @@ import type {
   WorkerEvent,
   WorkerRole,
 } from '../../process/types.ts';
+import { adminSocketOf } from './command-line.ts';
 import { processLog } from './process-log.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import type { Worker } from './worker.ts';
-import { WorkerServer } from './worker-server.ts';
+import { describeConnection, WorkerServer } from './worker-server.ts';
 
 /** Ids of a process's connections: its serial, which never repeats, and a count below it. */
 const IDS_PER_PROCESS = 2 ** 32;
@@ -47,7 +49,8 @@ export async function superviseWorkers(
   const supervisor = await supervise({
     workers: places.reduce((sum, { slots }) => sum + slots.length, 0),
     listen: listening.map(({ worker, slots }) => ({ ...addressOf(worker), slots })),
-    ...(settings.pidFile === '' ? {} : { pidFile: settings.pidFile }),
+    ...adminOf(settings.pidFile),
+    roles: places.flatMap(({ worker, slots }) => slots.map(() => worker.name)),
     ...userOf(workers),
     stopTimeoutMs: Math.max(1, settings.stopTimeoutMs),
     handleSignals: false,
@@ -79,6 +82,14 @@ export async function reloadWorkers(
   if (slots.length > 0) await supervisor.reload({ slots });
 }
 
+/** The pid file, and beside it the socket on which the processes are asked, if its path is short enough. */
+function adminOf(pidFile: string): { pidFile?: string; adminSocket?: string } {
+  if (pidFile === '') return {};
+  const adminSocket = adminSocketOf(pidFile);
+  if (Buffer.byteLength(adminSocket) > SOCKET_PATH_BYTES_MAX) return { pidFile };
+  return { pidFile, adminSocket };
+}
+
 /** The user of all processes: they share their ports, which the kernel allows to one user. */
 function userOf(workers: readonly Worker[]): { user?: string; group?: string } {
   const [{ user, group } = { user: '', group: '' }] = workers;
@@ -105,6 +116,7 @@ export async function serveAs(
   const { worker, slots } = found;
   TcpConnection.firstId = role.serial * IDS_PER_PROCESS;
   worker.id = slots.indexOf(role.slot);
+  role.describe(describeConnection);
   await role.serve(new WorkerServer(worker), { ready: false });
   if (!worker.reloadable) process.on(STAY_SIGNAL, () => stay(worker));
   listening(worker);

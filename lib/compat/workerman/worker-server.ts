@@ -1,7 +1,8 @@
 // A Worker in the form in which a worker process serves: it listens at descriptors that were handed down,
 // says how much it has done, and leaves over a window.
 
-import type { Servable } from '../../process/types.ts';
+import type { ConnectionRow } from '../../process/connection-list.ts';
+import type { Servable, ServedSocket } from '../../process/types.ts';
 import type { ServerListener } from '../../server/types.ts';
 import { processLog } from './process-log.ts';
 import type { TcpConnection } from './tcp-connection.ts';
@@ -9,6 +10,20 @@ import type { Worker } from './worker.ts';
 
 type ListenOptions = Parameters<Servable['listen']>[0];
 type CloseOptions = Parameters<Servable['close']>[0];
+
+/** A connection in the list of `connections`. */
+export function describeConnection(socket: ServedSocket): ConnectionRow {
+  const { connection, worker } = socket.data as { connection: TcpConnection; worker: Worker };
+  return {
+    pid: process.pid,
+    worker: worker.name,
+    id: connection.id,
+    ip: connection.getRemoteIp(),
+    port: connection.getRemotePort(),
+    bytes: connection.bytesRead + connection.bytesWritten,
+    queueBytes: connection.getSendBufferQueueSize(),
+  };
+}
 
 export class WorkerServer implements Servable {
   readonly #worker: Worker;
@@ -21,9 +36,10 @@ export class WorkerServer implements Servable {
     return this.#worker.listenAt(options);
   }
 
-  get sockets(): Iterable<{ close(code: number, reason: string): void }> {
+  get sockets(): Iterable<ServedSocket> {
     return [...this.#worker.connections.values()].map((connection) => ({
       close: (code: number, reason: string) => connection.leave(code, reason),
+      data: { connection, worker: this.#worker },
     }));
   }
 

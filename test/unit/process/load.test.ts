@@ -1,17 +1,17 @@
 // What `status` and `connections` are made of: rates, rows and tables.
 
 import { describe, expect, test } from 'vitest';
+import { listConnections, merged } from '../../../lib/process/connection-list.ts';
+import { CONNECTIONS_BYTES_MAX, CONNECTIONS_MAX } from '../../../lib/process/limits.ts';
+import { LoadMeter, NO_LOAD } from '../../../lib/process/load-meter.ts';
+import { LoadRates, RATE_WINDOW_MS } from '../../../lib/process/load-rates.ts';
 import {
   ageText,
   bytesText,
   connectionsTable,
   statusTable,
   table,
-} from '../../../lib/cli/status-table.ts';
-import { listConnections, merged } from '../../../lib/process/connection-list.ts';
-import { CONNECTIONS_BYTES_MAX, CONNECTIONS_MAX } from '../../../lib/process/limits.ts';
-import { LoadMeter, NO_LOAD } from '../../../lib/process/load-meter.ts';
-import { LoadRates, RATE_WINDOW_MS } from '../../../lib/process/load-rates.ts';
+} from '../../../lib/process/status-table.ts';
 import type { ServedSocket } from '../../../lib/process/types.ts';
 
 describe('rates', () => {
@@ -160,7 +160,9 @@ describe('tables', () => {
   });
 
   test('of connections', () => {
-    const text = connectionsTable([{ pid: 1, agent: 'ann', ip: '::1', bytes: 2048, rttUs: 1500 }]);
+    const text = connectionsTable([{ pid: 1, agent: 'ann', ip: '::1', bytes: 2048, rttUs: 1500 }], {
+      agent: 'AGENT',
+    });
     expect(text.split('\n')[1]).toMatch(/^ *1 +ann +::1 +0s +2\.0 KiB +0 +0 B +1\.5 ms$/);
   });
 });

@@ -1,7 +1,7 @@
 // Tables on a terminal: of processes, and of connections. Texts only; nothing is asked or printed here.
 
-import type { ProcessStatus } from '../process/admin-socket.ts';
-import type { ConnectionRow } from '../process/connection-list.ts';
+import type { ProcessStatus } from './admin-socket.ts';
+import type { ConnectionRow } from './connection-list.ts';
 
 const COLUMN_GAP = '  ';
 
@@ -87,12 +87,16 @@ function totals(processes: readonly ProcessStatus[]): (string | number)[] {
   ];
 }
 
-export function connectionsTable(connections: readonly ConnectionRow[]): string {
-  const heads = ['PID', 'AGENT', 'PAGES', 'IP', 'PORT', 'UP', 'BYTES', 'MESSAGES', 'QUEUED', 'RTT'];
+/** @param named columns that the program adds: heads by the names of their values */
+export function connectionsTable(
+  connections: readonly ConnectionRow[],
+  named: Readonly<Record<string, string>>,
+): string {
+  const names = Object.keys(named);
+  const heads = ['PID', ...Object.values(named), 'IP', 'PORT', 'UP', 'BYTES', 'MESSAGES', 'QUEUED'];
   const rows = connections.map((row) => [
     row['pid'] ?? '',
-    row['agent'] ?? '',
-    row['page'] ?? '',
+    ...names.map((name) => row[name] ?? ''),
     row['ip'] ?? '',
     row['port'] ?? '',
     ageText(Number(row['ageMs'] ?? 0)),
@@ -101,5 +105,5 @@ export function connectionsTable(connections: readonly ConnectionRow[]): string 
     bytesText(Number(row['queueBytes'] ?? 0)),
     `${(Number(row['rttUs'] ?? 0) / 1000).toFixed(1)} ms`,
   ]);
-  return table(heads, rows);
+  return table([...heads, 'RTT'], rows);
 }
