@@ -377,7 +377,9 @@ describe('processes.md, the bus', () => {
     const code = sampleOf('processes.md', 'bus').replace('port: 9502', 'port: 0');
     const sample = new Sample('bus', code);
     const [, port] = await sample.says(/listening on (\d+)/);
-    expect(await textOf(`http://127.0.0.1:${port}/others`)).toMatch(/^worker [01]$/);
+    // Ready are the workers; their lines to each other come right after.
+    const others = (): Promise<string> => textOf(`http://127.0.0.1:${port}/others`);
+    await expect.poll(others, { timeout: 10_000 }).toMatch(/^worker [01]$/);
     const peers = [];
     for (let i = 0; i < 8; i++) peers.push(await open(`ws://127.0.0.1:${port}/room`));
     peers[0]?.socket.send('to all');
