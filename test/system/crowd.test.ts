@@ -15,7 +15,9 @@ const OVERSHOOT_BYTES = MESSAGE_BYTES + 14;
 /** Beside the queues: sockets' objects, blocks half full, V8's breath. */
 const SLACK_BYTES = 64 * MEBIBYTE;
 const CAPACITY_MS = IS_SOAK ? 5000 : 1500;
-const PACED_MS = IS_SOAK ? 30_000 : 4000;
+const PACED_MS = IS_SOAK ? 10_000 : 4000;
+/** The median of these is judged: a machine that stood still for a moment is not ours to mend. */
+const WINDOWS = IS_SOAK ? 3 : 1;
 /** Half the capacity; less where the capacity was measured in others' company and may be gone again. */
 const LOAD = IS_SOAK ? 1 / 2 : 1 / 10;
 const P99_MS_MAX = IS_SOAK ? 5 : 1000;
@@ -25,6 +27,17 @@ const QUEUE_BYTES_TOTAL = (MUTED * QUEUE_BYTES) / 2;
 /** Whatever the others owe, each may owe this much. */
 const OWED_BYTES_MIN = 4096;
 const FEWER = 2000;
+
+interface Paced {
+  readonly sent: number;
+  readonly received: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** Frames that were no echoes. */
+  readonly others: number;
+}
 
 let endurance: Endurance | undefined;
 afterEach(() => endurance?.stop());
@@ -53,25 +66,26 @@ test('a thousand that never read cost their budget, and the others no time', asy
   const flight = CONNECTIONS - MUTED;
   const { perSecond } = await crowd.ask<{ perSecond: number }>(`capacity ${CAPACITY_MS} ${flight}`);
   const rate = Math.floor(perSecond * LOAD);
-  await server.ask(`publish ${PACED_MS}`);
-  const paced = await crowd.ask<{
-    sent: number;
-    received: number;
-    p50: number;
-    p99: number;
-    max: number;
-    others: number;
-  }>(`paced ${rate} ${PACED_MS}`);
+  const windows: Paced[] = [];
+  for (let i = 0; i < WINDOWS; i++) {
+    await server.ask(`publish ${PACED_MS}`);
+    windows.push(await crowd.ask<Paced>(`paced ${rate} ${PACED_MS}`));
+  }
   const after = await endurance.measure();
+  const shown = windows.map(
+    ({ p50, p99, max }) => `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} max ${max.toFixed(1)} ms`,
+  );
   console.log(
-    `capacity ${Math.round(perSecond)}/s; at ${rate}/s p50 ${paced.p50.toFixed(2)} ms, ` +
-      `p99 ${paced.p99.toFixed(2)} ms, max ${paced.max.toFixed(1)} ms; ` +
+    `capacity ${Math.round(perSecond)}/s; at ${rate}/s ${shown.join(', ')}; ` +
       `RSS ${(before.rss / MEBIBYTE).toFixed(0)} -> ${(full.rss / MEBIBYTE).toFixed(0)} -> ` +
       `${(after.rss / MEBIBYTE).toFixed(0)} MiB, ${(full.pendingSum / MEBIBYTE).toFixed(0)} MiB queued`,
   );
-  expect(paced.received).toBe(paced.sent);
-  expect(paced.others).toBeGreaterThan(0);
-  expect(paced.p99).toBeLessThan(P99_MS_MAX);
+  for (const { sent, received, others } of windows) {
+    expect(received).toBe(sent);
+    expect(others).toBeGreaterThan(0);
+  }
+  const middle = windows.map(({ p99 }) => p99).sort((a, b) => a - b)[Math.floor(WINDOWS / 2)];
+  expect(middle).toBeLessThan(P99_MS_MAX);
   expect(after.connections).toBe(CONNECTIONS);
   expect(after.pendingMax).toBeLessThan(QUEUE_BYTES + OVERSHOOT_BYTES);
   expect(after.rss - before.rss).toBeLessThan(budget);
