@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SERVER = join(ROOT, 'test/support/children/endurance-server.mjs');
 const CLIENT_SOURCE = join(ROOT, 'test/support/native/crowd_client.cc');
+const FLOOR_SOURCE = join(ROOT, 'bench/native/floor.cc');
 
 /** Whether the long form is asked for: `npm run soak`. */
 export const IS_SOAK = process.env['SLUICE_TEST_SOAK'] === '1';
@@ -145,16 +146,42 @@ function shell(first: string, command: readonly string[]): string[] {
   return ['sh', '-c', `${first} && exec "$0" "$@"`, ...command];
 }
 
-/** Builds the client where its source has changed. @returns the program */
+/** The raw epoll loop of the benchmarks, and clients for it: what the machine itself can do. */
+export class Floor {
+  readonly #floor: Peer;
+  readonly crowd: Peer;
+
+  private constructor(floor: Peer, port: number) {
+    this.#floor = floor;
+    this.crowd = new Peer(crowdClient(), [String(port)]);
+  }
+
+  static async start(): Promise<Floor> {
+    const floor = new Peer(programOf('floor', FLOOR_SOURCE), []);
+    const { port } = await floor.answer<{ port: number }>();
+    return new Floor(floor, port);
+  }
+
+  stop(): void {
+    this.crowd.end();
+    this.#floor.end();
+  }
+}
+
 function crowdClient(): string {
+  return programOf('crowd', CLIENT_SOURCE);
+}
+
+/** Builds a program where its source has changed. @returns where it is */
+function programOf(name: string, source: string): string {
   const header = join(ROOT, 'bench/native/net.h');
   const hash = createHash('sha256');
-  for (const file of [CLIENT_SOURCE, header]) hash.update(readFileSync(file));
-  const program = join(ROOT, 'build/test-clients', `crowd-${hash.digest('hex').slice(0, 16)}`);
+  for (const file of [source, header]) hash.update(readFileSync(file));
+  const program = join(ROOT, 'build/test-clients', `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(program)) return program;
   mkdirSync(dirname(program), { recursive: true });
   const made = `${program}.${process.pid}`;
-  execFileSync(process.env['CXX'] ?? 'g++', ['-std=gnu++20', '-O2', '-o', made, CLIENT_SOURCE]);
+  execFileSync(process.env['CXX'] ?? 'g++', ['-std=gnu++20', '-O2', '-o', made, source]);
   renameSync(made, program);
   return program;
 }

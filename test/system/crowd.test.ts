@@ -3,7 +3,7 @@
 // asserted by `npm run soak`; here the bounds are those that a busy one keeps, too.
 
 import { afterEach, expect, test } from 'vitest';
-import { Endurance, IS_SOAK, MEBIBYTE, type Measure } from '../support/endurance.ts';
+import { Endurance, Floor, IS_SOAK, MEBIBYTE, type Measure } from '../support/endurance.ts';
 
 const CONNECTIONS = 15_000;
 const MUTED = 1000;
@@ -39,8 +39,24 @@ interface Paced {
   readonly others: number;
 }
 
+function middleP99(windows: readonly Paced[]): number {
+  return windows.map(({ p99 }) => p99).sort((a, b) => a - b)[windows.length >> 1] ?? 0;
+}
+
+function text(windows: readonly Paced[]): string {
+  const shown = windows.map(
+    ({ p50, p99, max }) => `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} max ${max.toFixed(1)} ms`,
+  );
+  return shown.join(', ');
+}
+
+let floor: Floor | undefined;
 let endurance: Endurance | undefined;
-afterEach(() => endurance?.stop());
+afterEach(() => {
+  floor?.stop();
+  floor = undefined;
+  endurance?.stop();
+});
 
 test('a thousand that never read cost their budget, and the others no time', async () => {
   endurance = await Endurance.start({
@@ -48,6 +64,8 @@ test('a thousand that never read cost their budget, and the others no time', asy
     route: { queueBytes: QUEUE_BYTES },
   });
   const { server } = endurance;
+  floor = IS_SOAK ? await Floor.start() : undefined;
+  await floor?.crowd.ask(`open ${CONNECTIONS - MUTED} /`);
   const crowd = endurance.crowd();
   await crowd.ask(`open ${CONNECTIONS - MUTED - LISTENERS} /echo`);
   await crowd.ask(`open ${LISTENERS} /listen`);
@@ -67,16 +85,16 @@ test('a thousand that never read cost their budget, and the others no time', asy
   const { perSecond } = await crowd.ask<{ perSecond: number }>(`capacity ${CAPACITY_MS} ${flight}`);
   const rate = Math.floor(perSecond * LOAD);
   const windows: Paced[] = [];
+  const raw: Paced[] = [];
   for (let i = 0; i < WINDOWS; i++) {
+    if (floor !== undefined) raw.push(await floor.crowd.ask<Paced>(`paced ${rate} ${PACED_MS}`));
     await server.ask(`publish ${PACED_MS}`);
     windows.push(await crowd.ask<Paced>(`paced ${rate} ${PACED_MS}`));
   }
   const after = await endurance.measure();
-  const shown = windows.map(
-    ({ p50, p99, max }) => `p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} max ${max.toFixed(1)} ms`,
-  );
   console.log(
-    `capacity ${Math.round(perSecond)}/s; at ${rate}/s ${shown.join(', ')}; ` +
+    `capacity ${Math.round(perSecond)}/s; at ${rate}/s ${text(windows)}; ` +
+      `the raw loop ${text(raw)}; ` +
       `RSS ${(before.rss / MEBIBYTE).toFixed(0)} -> ${(full.rss / MEBIBYTE).toFixed(0)} -> ` +
       `${(after.rss / MEBIBYTE).toFixed(0)} MiB, ${(full.pendingSum / MEBIBYTE).toFixed(0)} MiB queued`,
   );
@@ -84,8 +102,9 @@ test('a thousand that never read cost their budget, and the others no time', asy
     expect(received).toBe(sent);
     expect(others).toBeGreaterThan(0);
   }
-  const middle = windows.map(({ p99 }) => p99).sort((a, b) => a - b)[Math.floor(WINDOWS / 2)];
-  expect(middle).toBeLessThan(P99_MS_MAX);
+  // What the raw loop cannot do on this machine at this moment, nobody can.
+  const bound = Math.max(P99_MS_MAX, 2 * middleP99(raw));
+  expect(middleP99(windows)).toBeLessThan(bound);
   expect(after.connections).toBe(CONNECTIONS);
   expect(after.pendingMax).toBeLessThan(QUEUE_BYTES + OVERSHOOT_BYTES);
   expect(after.rss - before.rss).toBeLessThan(budget);
