@@ -142,7 +142,7 @@ async function medians(rounds, measure) {
   return Object.fromEntries(keys.map((key) => [key, median(figures.map((figure) => figure[key]))]));
 }
 
-export async function processTables({ rounds = 5, sliceMs = 1500 } = {}) {
+export async function processTables({ rounds = 3, sliceMs = 1500 } = {}) {
   const rows = [];
   const tell = (row) => {
     console.log(`processes: ${row.join(' | ')}`);
