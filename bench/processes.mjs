@@ -13,6 +13,8 @@ const root = new URL('..', import.meta.url).pathname;
 const WORKERS = [1, 2, 4];
 const EVEN_CONNECTIONS = 4000;
 const BEATS_MS = 2500;
+/** Without a window whoever has connected and not asked yet would be cut. */
+const DRAIN_MS = 1000;
 
 async function library(count, drainWindowMs = 0) {
   const script = join(root, 'bench', 'servers', 'workers.mjs');
@@ -75,7 +77,7 @@ async function reload(count) {
 
 /** The longest that a new connection waited for its answer while the supervisor was replaced (SIGUSR2). */
 async function upgrade() {
-  const { server, port } = await library(2);
+  const { server, port } = await library(2, DRAIN_MS);
   let isOver = false;
   let longest = 0;
   const visits = (async () => {
