@@ -4,45 +4,24 @@ import { SluiceError } from '../base/errors.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { AdminSource, ListedConnections, ProcessStatus } from '../process/admin-socket.ts';
 import { type ConnectionQuery, listConnections } from '../process/connection-list.ts';
-import { LoadMeter } from '../process/load-meter.ts';
-import { LoadRates } from '../process/load-rates.ts';
-
-const READ_EVERY_MS = 1_000;
+import { LoadWatch } from '../process/load-watch.ts';
 
 export class AloneAdmin implements AdminSource {
   readonly version: string;
   readonly #gateway: Gateway;
   readonly #stop: () => void;
-  readonly #startedAt = Date.now();
-  readonly #meter = new LoadMeter();
-  readonly #rates = new LoadRates();
-  readonly #timer: NodeJS.Timeout;
-  #load = this.#meter.read([]);
+  readonly #load: LoadWatch;
 
   constructor(gateway: Gateway, version: string, stop: () => void) {
     this.#gateway = gateway;
     this.version = version;
     this.#stop = stop;
-    this.#timer = setInterval(() => this.#read(), READ_EVERY_MS);
-    this.#timer.unref();
-    this.#read();
+    this.#load = new LoadWatch(() => gateway.servers);
   }
 
   status(): readonly ProcessStatus[] {
-    const { perSecond, cpuPercent } = this.#rates;
-    return [
-      {
-        role: 'gateway',
-        slot: -1,
-        pid: process.pid,
-        state: this.#gateway.isReady ? 'ready' : 'not ready',
-        startedAt: this.#startedAt,
-        ...this.#load,
-        perSecond,
-        cpuPercent,
-        extra: {},
-      },
-    ];
+    const state = this.#gateway.isReady ? 'ready' : 'not ready';
+    return [{ role: 'gateway', slot: -1, state, ...this.#load.report(), extra: {} }];
   }
 
   async connections(query: ConnectionQuery): Promise<ListedConnections> {
@@ -66,12 +45,6 @@ export class AloneAdmin implements AdminSource {
   }
 
   end(): void {
-    clearInterval(this.#timer);
-    this.#meter.stop();
-  }
-
-  #read(): void {
-    this.#load = this.#meter.read(this.#gateway.servers);
-    this.#rates.note(this.#load, performance.now());
+    this.#load.end();
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
-import { openAdminSocket } from '../process/admin-socket.ts';
+import { type AdminSocket, openAdminSocket } from '../process/admin-socket.ts';
 import { PidFile } from '../process/pid-file.ts';
 import { ServiceManager, takeHandedSockets } from '../process/service-manager.ts';
 import type { WorkerRole } from '../process/types.ts';
@@ -16,6 +16,7 @@ import { tellReady } from './daemon.ts';
 import { adminPathOf, PID_FILE } from './data-files.ts';
 import { takeHanded } from './handed-settings.ts';
 import { createLog } from './logger.ts';
+import type { Service } from './serve.ts';
 import { packageVersion } from './version.ts';
 import { workerCountOf } from './worker-count.ts';
 
@@ -77,8 +78,7 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
     });
     const { gateway } = service;
     const admin = new AloneAdmin(gateway, packageVersion(), () => process.emit('SIGTERM'));
-    const path = adminPathOf(config.data, log);
-    const socket = path === undefined ? undefined : await openAdminSocket(path, admin);
+    const socket = await adminSocketFor(service, admin, adminPathOf(config.data, log));
     process.on('SIGHUP', () => reloadOf(admin, log));
     // The kernel's answer to it would be the end.
     process.on('SIGUSR2', () => log.warn({}, 'An upgrade in place takes workers: 2 or more.'));
@@ -93,6 +93,22 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
     return code;
   } finally {
     pidFile.release();
+  }
+}
+
+/** Without the socket that it should have a gateway does not go on. */
+async function adminSocketFor(
+  service: Service,
+  admin: AloneAdmin,
+  path: string | undefined,
+): Promise<AdminSocket | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await openAdminSocket(path, admin);
+  } catch (error) {
+    admin.end();
+    await service.stop();
+    throw error;
   }
 }
 

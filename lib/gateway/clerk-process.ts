@@ -94,7 +94,7 @@ export class ClerkProcess {
    * @throws SluiceError (rejects) as openJournal does
    */
   async start(): Promise<void> {
-    const { settings, log, onFatal, outboxLimits } = this.#options;
+    const { settings, log, outboxLimits } = this.#options;
     const opened = await this.#open();
     const { journal, views } = opened;
     const graph = createGraph(settings, this.#clock, log);
@@ -116,8 +116,6 @@ export class ClerkProcess {
     projection.start();
     core.start();
     log.info({ head: journal.head }, 'The clerk has opened the journal.');
-    if (journal.isAvailable) return;
-    onFatal(new Error('The journal was closed while it was folded.'));
   }
 
   /** Only a clerk that replaces another one finds the folder taken, and has to wait. */

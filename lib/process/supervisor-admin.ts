@@ -2,11 +2,8 @@
 
 import type { AdminSource, ListedConnections, ProcessStatus } from './admin-socket.ts';
 import { type ConnectionQuery, type ConnectionRow, merged } from './connection-list.ts';
-import { LoadMeter } from './load-meter.ts';
-import { LoadRates } from './load-rates.ts';
+import { LoadWatch } from './load-watch.ts';
 import type { WorkerProcess } from './worker-process.ts';
-
-const READ_EVERY_MS = 1_000;
 
 export interface SupervisorActions {
   workers(): readonly WorkerProcess[];
@@ -22,32 +19,16 @@ export interface SupervisorActions {
 export class SupervisorAdmin implements AdminSource {
   readonly version: string;
   readonly #actions: SupervisorActions;
-  readonly #startedAt = Date.now();
-  readonly #meter = new LoadMeter();
-  readonly #rates = new LoadRates();
-  readonly #timer: NodeJS.Timeout;
-  #load = this.#meter.read([]);
+  /** It carries no traffic. */
+  readonly #load = new LoadWatch(() => []);
 
   constructor(actions: SupervisorActions, version = '') {
     this.#actions = actions;
     this.version = version;
-    this.#timer = setInterval(() => this.#read(), READ_EVERY_MS);
-    this.#timer.unref();
-    this.#read();
   }
 
   status(): readonly ProcessStatus[] {
-    const own: ProcessStatus = {
-      role: 'supervisor',
-      slot: -1,
-      pid: process.pid,
-      state: 'ready',
-      startedAt: this.#startedAt,
-      ...this.#load,
-      perSecond: 0,
-      cpuPercent: this.#rates.cpuPercent,
-      extra: {},
-    };
+    const own = { role: 'supervisor', slot: -1, state: 'ready', ...this.#load.report(), extra: {} };
     return [own, ...this.#actions.workers().map((worker) => worker.report())];
   }
 
@@ -77,12 +58,6 @@ export class SupervisorAdmin implements AdminSource {
   }
 
   end(): void {
-    clearInterval(this.#timer);
-    this.#meter.stop();
-  }
-
-  #read(): void {
-    this.#load = this.#meter.read([]);
-    this.#rates.note(this.#load, performance.now());
+    this.#load.end();
   }
 }

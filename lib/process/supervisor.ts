@@ -181,7 +181,11 @@ class ProcessSupervisor implements Supervisor {
   }
 
   upgrade(): Promise<never> {
-    this.#upgrading ??= this.#upgrade().finally(() => {
+    return this.#upgradeAfter(() => checkProgram(this.#options));
+  }
+
+  #upgradeAfter(check: () => Promise<void>): Promise<never> {
+    this.#upgrading ??= this.#upgrade(check).finally(() => {
       this.#upgrading = undefined;
     });
     return this.#upgrading;
@@ -190,11 +194,12 @@ class ProcessSupervisor implements Supervisor {
   /** Resolves when the new version has passed its check, and will take over in a moment. */
   async #restart(): Promise<void> {
     await checkProgram(this.#options);
-    setTimeout(() => this.#upgradeUnasked('a restart was asked for'), ANSWER_FIRST_MS);
+    const checked = (): Promise<void> => Promise.resolve();
+    setTimeout(() => this.#upgradeUnasked('a restart was asked for', checked), ANSWER_FIRST_MS);
   }
 
-  async #upgrade(): Promise<never> {
-    await checkProgram(this.#options);
+  async #upgrade(check: () => Promise<void>): Promise<never> {
+    await check();
     await this.#reloading?.catch(() => undefined);
     if (this.#isStopping) throw new SluiceError('ERR_STATE', 'It is stopping.');
     const { manager, folder, sockets, pidFile } = this.#holdings;
@@ -214,9 +219,9 @@ class ProcessSupervisor implements Supervisor {
     throw new SluiceError('ERR_SYSTEM', text, { errno, syscall: 'execve' });
   }
 
-  #upgradeUnasked(why: string): void {
+  #upgradeUnasked(why: string, check = () => checkProgram(this.#options)): void {
     this.#options.log.info({ why }, 'upgrade');
-    this.upgrade().catch((error: unknown) => {
+    this.#upgradeAfter(check).catch((error: unknown) => {
       this.#options.log.error({ error: String(error) }, 'upgrade failed');
     });
   }

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -190,6 +190,15 @@ describe('one process', () => {
 });
 
 describe('the socket', () => {
+  test('that cannot be opened ends the start, and leaves nothing behind', async () => {
+    const gateway = await GatewayProcess.create();
+    ends.push(() => gateway.dispose());
+    // A folder in its place.
+    mkdirSync(join(socketOf(gateway), 'in-the-way'), { recursive: true });
+    await expect(gateway.start()).rejects.toThrow(/ended with 1/);
+    expect(existsSync(join(gateway.data, 'sluice.pid'))).toBe(false);
+  });
+
   test('is its owner’s alone, and who says nonsense or reads nothing harms nobody', async () => {
     const gateway = await start(1);
     const path = socketOf(gateway);
