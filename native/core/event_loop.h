@@ -171,6 +171,7 @@ class EventLoop {
   void ForgetAdopted(Connection* connection);
 
   // event_loop.cc: receiving.
+  void PrefetchReady(uint32_t index);
   void CollectReady(const epoll_event& event);
   void Read(Connection* connection, uint32_t events);
   void RearmForEnd(Connection* connection, uint32_t events);

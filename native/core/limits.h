@@ -20,6 +20,8 @@ inline constexpr uint32_t kKeepAliveProbes = 3;
 
 /** Ready events taken from the kernel per wake-up. */
 inline constexpr uint32_t kEventsPerWaitMax = 256;
+/** Connections whose state is loaded ahead of their events. */
+inline constexpr uint32_t kPrefetchAhead = 4;
 /** Records per crossing into JavaScript; one source may add kAcceptsPerTickMax on top. */
 inline constexpr uint32_t kEventsPerBatchMax = 64;
 inline constexpr uint32_t kAcceptsPerTickMax = 64;

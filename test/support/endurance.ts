@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -184,6 +184,25 @@ function programOf(name: string, source: string): string {
   execFileSync(process.env['CXX'] ?? 'g++', ['-std=gnu++20', '-O2', '-o', made, source]);
   renameSync(made, program);
   return program;
+}
+
+const AUTOGROUP = '/proc/self/autogroup';
+
+/**
+ * Has the kernel's scheduler prefer this session of processes to all others (sched(7), autogroup), so
+ * that a clock that is read here shows no other program's time. Needs root.
+ * @returns what takes it back; undefined where it cannot be had
+ */
+export function preferSession(): (() => void) | undefined {
+  try {
+    const nice = /nice (-?[0-9]+)/.exec(readFileSync(AUTOGROUP, 'utf8'))?.[1];
+    if (nice === undefined) return undefined;
+    writeFileSync(AUTOGROUP, '-20');
+    return () => writeFileSync(AUTOGROUP, nice);
+  } catch (error) {
+    console.log(`other programs count in what is measured here: ${String(error)}`);
+    return undefined;
+  }
 }
 
 export const MEBIBYTE = 1024 * 1024;

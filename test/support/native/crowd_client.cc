@@ -4,9 +4,9 @@
 //   open COUNT PATH      opens connections that are read
 //   mute COUNT PATH      opens connections that never read
 //   capacity MS FLIGHT   echoes on FLIGHT connections as fast as they return: {perSecond}
-//   paced RATE MS        sends at RATE a second whatever comes back: {sent, received, p50, p99,
-//   max}
-//                        in milliseconds from the moment at which a message was due
+//   paced RATE MS        sends at RATE a second whatever comes back: {sent, received, p50, p99, max}
+//                        in milliseconds from the moment at which a message was due; it sends what
+//                        is due, and looks for answers, every kPaceNs
 //   churn COUNT FLIGHT   connects, upgrades, sends, hears, and ends in four ways: {done, failed}
 // Echoes begin with 'E'; whatever else comes is counted and dropped.
 
@@ -28,6 +28,11 @@ constexpr int kMutedReceiveBytes = 4096;
 constexpr size_t kHandshakesAtOnce = 256;
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kNsPerS = 1'000'000'000;
+/**
+ * Between two looks of `paced`. Woken for each message, the client would take more of the machine
+ * than the server, and what it measured would be its own queue.
+ */
+constexpr uint64_t kPaceNs = kNsPerMs / 5;
 
 std::string Handshake(const std::string& path) {
   return "GET " + path +
@@ -143,13 +148,11 @@ void SendEcho(Crowd& crowd, size_t index, uint64_t due_ns) {
   if (n != static_cast<ssize_t>(frame.size())) bench::Die("send of an echo");
 }
 
-/** Takes what has come, waiting up to timeout_ns for it. echoed(index, due) per echo. */
+/** Takes what has come, waiting up to timeout_ms for it. echoed(index, due) per echo. */
 template <typename Echoed>
-void Poll(Crowd& crowd, uint64_t timeout_ns, Echoed echoed) {
+void Poll(Crowd& crowd, int timeout_ms, Echoed echoed) {
   epoll_event events[512];
-  const timespec timeout{static_cast<time_t>(timeout_ns / kNsPerS),
-                         static_cast<long>(timeout_ns % kNsPerS)};
-  const int count = epoll_pwait2(crowd.poller, events, 512, &timeout, nullptr);
+  const int count = epoll_wait(crowd.poller, events, 512, timeout_ms);
   for (int i = 0; i < count; i++) {
     const size_t index = events[i].data.u64;
     Reader& reader = crowd.readers[index];
@@ -176,7 +179,7 @@ void Capacity(Crowd& crowd, uint64_t ms, size_t flight) {
   size_t open = flight;
   for (size_t i = 0; i < flight; i++) SendEcho(crowd, i * stride, 0);
   while (open > 0) {
-    Poll(crowd, kNsPerS, [&](size_t index, uint64_t) {
+    Poll(crowd, 1000, [&](size_t index, uint64_t) {
       echoes++;
       if (NowNs() < end) {
         SendEcho(crowd, index, 0);
@@ -187,6 +190,11 @@ void Capacity(Crowd& crowd, uint64_t ms, size_t flight) {
   }
   const double seconds = static_cast<double>(NowNs() - start) / 1e9;
   std::cout << "{\"perSecond\":" << static_cast<double>(echoes) / seconds << "}" << std::endl;
+}
+
+void SleepUntil(uint64_t ns) {
+  const timespec moment{static_cast<time_t>(ns / kNsPerS), static_cast<long>(ns % kNsPerS)};
+  (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, nullptr);
 }
 
 void Paced(Crowd& crowd, uint64_t rate, uint64_t ms) {
@@ -208,9 +216,8 @@ void Paced(Crowd& crowd, uint64_t rate, uint64_t ms) {
       last = now;
     }
     if (sent == total && now - last > kPatienceNs) break;
-    const uint64_t idle = sent == total ? kNsPerMs : next > now ? next - now : 0;
-    Poll(crowd, std::min(idle, kNsPerMs),
-         [&](size_t, uint64_t due) { delays.push_back(NowNs() - due); });
+    SleepUntil(now - (now - start) % kPaceNs + kPaceNs);
+    Poll(crowd, 0, [&](size_t, uint64_t due) { delays.push_back(NowNs() - due); });
   }
   std::sort(delays.begin(), delays.end());
   const auto at = [&](double part) {
