@@ -56,7 +56,14 @@ export interface NativeLoop {
    */
   requireProxyHeader(index: number, blocks: Uint8Array): number;
   /** Connections that were reset without being announced: of no proxy, malformed header, late. */
-  proxyCounters(): [untrusted: number, malformed: number, late: number];
+  guardListener(
+    index: number,
+    exempt: Uint8Array,
+    denied: Uint8Array,
+    namesAllowed: boolean,
+    allowed: Uint8Array,
+  ): number;
+  refusalCounters(): [denied: number, untrusted: number, malformed: number, late: number];
   /** Sends what the send records say and resets their cursors. */
   flush(): void;
   /** Listeners plus connections whose close was not delivered yet. */

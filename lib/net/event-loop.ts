@@ -46,7 +46,7 @@ import type {
   Loop,
   LoopListenOptions,
   LoopStats,
-  ProxyCounters,
+  RefusalCounters,
   TickTask,
   TlsCounts,
 } from './types.ts';
@@ -170,9 +170,9 @@ export class EventLoop implements Loop {
     return connection;
   }
 
-  proxyCounters(): ProxyCounters {
-    const [untrusted, malformed, late] = this.#native.proxyCounters();
-    return { untrusted, malformed, late };
+  refusalCounters(): RefusalCounters {
+    const [denied, untrusted, malformed, late] = this.#native.refusalCounters();
+    return { denied, untrusted, malformed, late };
   }
 
   audience(highWaterBytes?: number): Audience {

@@ -9,6 +9,7 @@ import { BACKLOG_MAX, SOCKET_PATH_BYTES_MAX } from '../native/layout.ts';
 import { createTlsContext, type TlsSetup } from './tls-context.ts';
 import type { TlsOptions } from './tls-options.ts';
 import type {
+  AddressGate,
   Connection,
   ConnectionOwner,
   Listener,
@@ -35,6 +36,8 @@ const DESCRIPTOR_FAULTS: Readonly<Record<number, string>> = {
   [ERROR_NAMES.EINVAL]: 'does not listen',
   [ERROR_NAMES.EEXIST]: 'is in the loop already',
 };
+
+const NOBODY = new Uint8Array(0);
 
 export type AcceptCallback = (connection: Connection) => ConnectionOwner;
 
@@ -69,6 +72,9 @@ export class ListenerTable {
       path: isPath ? name : undefined,
       isSecure: setup !== undefined,
       setTls: (tls) => this.#setTls(isListening ? index : undefined, tls),
+      guard: (gate) => {
+        if (isListening) this.#guard(index, gate);
+      },
       close: () => {
         if (isListening) this.#close(index);
         isListening = false;
@@ -98,6 +104,16 @@ export class ListenerTable {
     const failed = this.#native.secureListener(index, context, handshakeTimeoutMs, handshakesMax);
     succeeded(failed, 'with TLS');
     this.#setups[index] = setup;
+  }
+
+  #guard(index: number, { exempt, denied, allowed }: AddressGate): void {
+    const isNamed = allowed !== undefined;
+    const result = this.#native.guardListener(index, exempt, denied, isNamed, allowed ?? NOBODY);
+    if (result === 0) return;
+    throw new SluiceError(
+      'ERR_ARG_RANGE',
+      'A gate is encoded blocks, 100000 of each kind at most.',
+    );
   }
 
   /** The engine has closed it. */

@@ -243,13 +243,27 @@ export interface LoopListenOptions extends ListenOptions {
 }
 
 /** Connections that a loop's listeners have reset before anybody heard of them. */
-export interface ProxyCounters {
+export interface RefusalCounters {
+  /** The listener's gate refuses the client's address. */
+  readonly denied: number;
   /** The peer is none of the listener's proxies. */
   readonly untrusted: number;
   /** The PROXY header was malformed or cut off. */
   readonly malformed: number;
   /** The PROXY header did not come in time. */
   readonly late: number;
+}
+
+/**
+ * Whom a listener takes in, by the client's address, before anything is read of him. Sets of blocks as
+ * AddressSet.encode() makes them. Clients without an address (Unix sockets) are always taken in.
+ */
+export interface AddressGate {
+  /** Proxies: who comes through them is judged by what they forward. */
+  readonly exempt: Uint8Array;
+  readonly denied: Uint8Array;
+  /** When given, everybody else is refused. */
+  readonly allowed?: Uint8Array;
 }
 
 export interface Listener {
@@ -267,6 +281,11 @@ export interface Listener {
    * @throws SluiceError as listen(), and then nothing has changed; ERR_STATE without `tls`
    */
   setTls(options: TlsOptions): void;
+  /**
+   * Whom it takes in from now on; whom it took in before stays.
+   * @throws SluiceError ERR_ARG_RANGE for what is not encoded so, or more than 100,000 blocks
+   */
+  guard(gate: AddressGate): void;
   /** Stops accepting; accepted connections live on. */
   close(): void;
 }
@@ -326,7 +345,7 @@ export interface Loop {
     accept: (connection: Connection) => ConnectionOwner,
   ): Connection;
   /** One crossing: not for hot paths. */
-  proxyCounters(): ProxyCounters;
+  refusalCounters(): RefusalCounters;
   /** @param highWaterBytes what queuedCount counts by; default: never */
   audience(highWaterBytes?: number): Audience;
   /**

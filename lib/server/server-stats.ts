@@ -77,9 +77,11 @@ export function statsOf(sources: StatsSources): ServerStats {
 }
 
 function admissionStats({ loop, sockets }: StatsSources): ServerStats['admission'] {
-  const { untrusted, malformed, late } = loop.proxyCounters();
+  const { denied, untrusted, malformed, late } = loop.refusalCounters();
+  const { stats } = sockets.admission;
   return {
-    ...sockets.admission.stats,
+    ...stats,
+    denied: stats.denied + denied,
     proxyUntrusted: untrusted,
     proxyMalformed: malformed,
     proxyLate: late,

@@ -225,6 +225,11 @@ export class LoopServer implements Server, HttpApplication {
   setAdmission(options: AdmissionOptions): void {
     this.admission.replace(options);
     this.forwardedGate = forwardedGateOf(this.admission, this.trustedProxies);
+    for (const listener of this.#listeners) this.#guard(listener);
+  }
+
+  #guard(listener: Listener): void {
+    listener.guard(this.admission.gate(this.trustedProxies));
   }
 
   // ---- life --------------------------------------------------------------
@@ -241,6 +246,7 @@ export class LoopServer implements Server, HttpApplication {
       (connection) => this.#accept(connection),
     );
     if (options === undefined) this.#listensAsMade = true;
+    this.#guard(listener);
     this.#listeners.add(listener);
     const { host, port, path, isSecure } = listener;
     const close = (): void => {

@@ -44,7 +44,8 @@ class LoopWrap {
   static napi_value JsAdopt(napi_env env, napi_callback_info info);
   static napi_value JsConnectionInfo(napi_env env, napi_callback_info info);
   static napi_value JsRequireProxyHeader(napi_env env, napi_callback_info info);
-  static napi_value JsProxyCounters(napi_env env, napi_callback_info info);
+  static napi_value JsGuardListener(napi_env env, napi_callback_info info);
+  static napi_value JsRefusalCounters(napi_env env, napi_callback_info info);
   static napi_value JsFlush(napi_env env, napi_callback_info info);
   static napi_value JsClose(napi_env env, napi_callback_info info);
   static napi_value JsOpenCount(napi_env env, napi_callback_info info);

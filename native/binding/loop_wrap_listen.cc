@@ -1,6 +1,9 @@
 // NativeLoop's calls about listeners; see loop_wrap.h.
 #include <cstring>
+#include <iterator>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "arguments.h"
 #include "loop_wrap.h"
@@ -10,6 +13,27 @@ namespace sluice {
 namespace {
 int Bounded(uint32_t backlog) {
   return static_cast<int>(backlog < kBacklogMax ? backlog : kBacklogMax);
+}
+
+enum class Reading { kDone, kThrown, kMalformed };
+
+/** A set of blocks of 17 bytes each: bits, IPv6 address. */
+Reading ReadBlocks(const Arguments& arguments, uint32_t at, const char* name, size_t blocks_max,
+                   AddressBlocks* into) {
+  uint8_t* bytes = nullptr;
+  size_t length = 0;
+  if (!RequireBytes(arguments, at, name, &bytes, &length)) return Reading::kThrown;
+  constexpr size_t kBlockBytes = 1 + sizeof(AddressBytes);
+  if (length % kBlockBytes != 0 || length / kBlockBytes > blocks_max) return Reading::kMalformed;
+  std::vector<AddressBlock> blocks(length / kBlockBytes);
+  for (AddressBlock& block : blocks) {
+    block.bits = *bytes;
+    if (block.bits > 8 * sizeof(block.address)) return Reading::kMalformed;
+    std::memcpy(block.address.data(), bytes + 1, sizeof(block.address));
+    bytes += kBlockBytes;
+  }
+  *into = AddressBlocks(blocks);
+  return Reading::kDone;
 }
 }  // namespace
 
@@ -123,36 +147,51 @@ napi_value LoopWrap::JsRequireProxyHeader(napi_env env, napi_callback_info info)
   Arguments arguments;
   LoopWrap* wrap = From(env, info, &arguments);
   uint32_t index = 0;
-  uint8_t* bytes = nullptr;
-  size_t length = 0;
-  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index) ||
-      !RequireBytes(arguments, 1, "blocks", &bytes, &length)) {
-    return nullptr;
-  }
   AddressBlocks blocks;
-  AddressBlock block;
-  constexpr size_t kBlockBytes = 1 + sizeof(block.address);
-  if (length % kBlockBytes != 0 || length / kBlockBytes > kProxyBlocksMax) {
-    return MakeInt32(env, -EINVAL);
+  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index)) return nullptr;
+  switch (ReadBlocks(arguments, 1, "blocks", kProxyBlocksMax, &blocks)) {
+    case Reading::kThrown:
+      return nullptr;
+    case Reading::kMalformed:
+      return MakeInt32(env, -EINVAL);
+    case Reading::kDone:
+      return MakeInt32(env, wrap->loop_.RequireProxyHeader(index, std::move(blocks)));
   }
-  for (size_t at = 0; at < length; at += kBlockBytes) {
-    block.bits = bytes[at];
-    if (block.bits > 8 * sizeof(block.address)) return MakeInt32(env, -EINVAL);
-    std::memcpy(block.address.data(), bytes + at + 1, sizeof(block.address));
-    blocks.Add(block);
-  }
-  return MakeInt32(env, wrap->loop_.RequireProxyHeader(index, std::move(blocks)));
+  return nullptr;
 }
 
-// proxyCounters(): [untrusted, malformed, late]
-napi_value LoopWrap::JsProxyCounters(napi_env env, napi_callback_info info) {
+// guardListener(index, exempt, denied, namesAllowed, allowed): 0 or a negative errno; blocks as
+// above.
+napi_value LoopWrap::JsGuardListener(napi_env env, napi_callback_info info) {
   Arguments arguments;
   LoopWrap* wrap = From(env, info, &arguments);
+  uint32_t index = 0;
+  AddressGate gate;
+  if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index) ||
+      !RequireBoolean(arguments, 3, "namesAllowed", &gate.names_allowed)) {
+    return nullptr;
+  }
+  for (const auto& [at, name, into] : {std::tuple{1U, "exempt", &gate.exempt},
+                                       std::tuple{2U, "denied", &gate.denied},
+                                       std::tuple{4U, "allowed", &gate.allowed}}) {
+    const Reading reading = ReadBlocks(arguments, at, name, kGateBlocksMax, into);
+    if (reading == Reading::kThrown) return nullptr;
+    if (reading == Reading::kMalformed) return MakeInt32(env, -EINVAL);
+  }
+  return MakeInt32(env, wrap->loop_.GuardListener(index, std::move(gate)));
+}
+
+// refusalCounters(): [denied, untrusted, malformed, late]
+napi_value LoopWrap::JsRefusalCounters(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  LoopWrap* wrap = From(env, info, &arguments);
+  if (wrap == nullptr) return nullptr;
+  const RefusalCounters& counters = wrap->loop_.refusal_counters();
+  const uint32_t values[] = {counters.denied, counters.untrusted, counters.malformed,
+                             counters.late};
   napi_value result = nullptr;
-  if (wrap == nullptr || napi_create_array_with_length(env, 3, &result) != napi_ok) return nullptr;
-  const ProxyCounters& counters = wrap->loop_.proxy_counters();
-  const uint32_t values[] = {counters.untrusted, counters.malformed, counters.late};
-  for (uint32_t i = 0; i < 3; ++i) {
+  if (napi_create_array_with_length(env, std::size(values), &result) != napi_ok) return nullptr;
+  for (uint32_t i = 0; i < std::size(values); ++i) {
     napi_value value = nullptr;
     if (napi_create_uint32(env, values[i], &value) != napi_ok ||
         napi_set_element(env, result, i, value) != napi_ok) {

@@ -5,13 +5,48 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace sluice {
 
 namespace {
 
-/** Writes the address as IPv6. @returns false if there is none */
-bool ToIpv6(const sockaddr_storage& peer, std::array<uint8_t, 16>* into) {
+/** Sets or clears what lies behind the leading `bits`. */
+AddressBytes Bound(const AddressBlock& block, bool last) {
+  AddressBytes bound = block.address;
+  for (size_t i = 0; i < bound.size(); ++i) {
+    const int fixed = std::clamp(block.bits - static_cast<int>(8 * i), 0, 8);
+    const auto rest = static_cast<uint8_t>(0xff >> fixed);
+    bound[i] = static_cast<uint8_t>(last ? bound[i] | rest : bound[i] & ~rest);
+  }
+  return bound;
+}
+
+}  // namespace
+
+AddressBlocks::AddressBlocks(const std::vector<AddressBlock>& blocks) {
+  std::vector<Range> all;
+  all.reserve(blocks.size());
+  for (const AddressBlock& block : blocks) all.push_back({Bound(block, false), Bound(block, true)});
+  // Of two that begin alike the wider one comes first.
+  std::sort(all.begin(), all.end(), [](const Range& left, const Range& right) {
+    return left.first != right.first ? left.first < right.first : right.last < left.last;
+  });
+  for (const Range& range : all) {
+    // Two blocks are disjoint, or one lies within the other.
+    if (!ranges_.empty() && range.first <= ranges_.back().last) continue;
+    ranges_.push_back(range);
+  }
+}
+
+bool AddressBlocks::Contains(const AddressBytes& address) const {
+  const auto behind =
+      std::upper_bound(ranges_.begin(), ranges_.end(), address,
+                       [](const AddressBytes& at, const Range& range) { return at < range.first; });
+  return behind != ranges_.begin() && address <= std::prev(behind)->last;
+}
+
+bool AddressOf(const sockaddr_storage& peer, AddressBytes* into) {
   if (peer.ss_family == AF_INET6) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
     std::memcpy(into->data(), &v6.sin6_addr, into->size());
@@ -25,20 +60,10 @@ bool ToIpv6(const sockaddr_storage& peer, std::array<uint8_t, 16>* into) {
   return true;
 }
 
-bool Matches(const AddressBlock& block, const std::array<uint8_t, 16>& address) {
-  const size_t whole = block.bits / 8;
-  if (std::memcmp(block.address.data(), address.data(), whole) != 0) return false;
-  const int rest = block.bits % 8;
-  return rest == 0 || (block.address[whole] ^ address[whole]) >> (8 - rest) == 0;
-}
-
-}  // namespace
-
-bool AddressBlocks::Contains(const sockaddr_storage& peer) const {
-  std::array<uint8_t, 16> address;
-  if (!ToIpv6(peer, &address)) return true;
-  return std::any_of(blocks_.begin(), blocks_.end(),
-                     [&](const AddressBlock& block) { return Matches(block, address); });
+bool AddressGate::Refuses(const sockaddr_storage& client) const {
+  AddressBytes address;
+  if (!AddressOf(client, &address) || exempt.Contains(address)) return false;
+  return denied.Contains(address) || (names_allowed && !allowed.Contains(address));
 }
 
 }  // namespace sluice

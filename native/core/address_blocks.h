@@ -1,5 +1,5 @@
-// A set of address blocks: whom a listener believes. IPv4 lies inside IPv6 (::ffff:0:0/96), so that
-// one comparison serves both.
+// Sets of addresses: whom a listener believes, and whom it takes in. IPv4 lies inside IPv6
+// (::ffff:0:0/96), so that one comparison serves both.
 #pragma once
 
 #include <sys/socket.h>
@@ -10,21 +10,46 @@
 
 namespace sluice {
 
+/** In network order, so that it compares as a number does. */
+using AddressBytes = std::array<uint8_t, 16>;
+
 struct AddressBlock {
   /** Leading bits that must agree, 0..128. */
   uint8_t bits;
-  std::array<uint8_t, 16> address;
+  AddressBytes address;
 };
 
+/** A set of blocks. A look-up costs a step per doubling of their number. */
 class AddressBlocks {
  public:
-  void Add(const AddressBlock& block) { blocks_.push_back(block); }
-  [[nodiscard]] bool empty() const { return blocks_.empty(); }
-  /** A peer that has no IP address (a Unix socket) is local, and therefore in every set. */
-  [[nodiscard]] bool Contains(const sockaddr_storage& peer) const;
+  AddressBlocks() = default;
+  explicit AddressBlocks(const std::vector<AddressBlock>& blocks);
+
+  [[nodiscard]] bool Contains(const AddressBytes& address) const;
 
  private:
-  std::vector<AddressBlock> blocks_;
+  struct Range {
+    AddressBytes first;
+    AddressBytes last;
+  };
+
+  /** Ascending, and disjoint. */
+  std::vector<Range> ranges_;
+};
+
+/** Writes the peer's address as IPv6. @returns false for a peer that has none: it is local */
+[[nodiscard]] bool AddressOf(const sockaddr_storage& peer, AddressBytes* into);
+
+/** Whom a listener takes in, by the client's address. Local peers always are. */
+struct AddressGate {
+  /** Proxies: who comes through them is judged by what they forward. */
+  AddressBlocks exempt;
+  AddressBlocks denied;
+  /** Whether everybody else than `allowed` is refused. */
+  bool names_allowed = false;
+  AddressBlocks allowed;
+
+  [[nodiscard]] bool Refuses(const sockaddr_storage& client) const;
 };
 
 }  // namespace sluice

@@ -263,7 +263,7 @@ void EventLoop::CollectExpired(uint32_t slot) {
   if (connection->unannounced && connection->secure != nullptr) {
     ExpireHandshake(connection);
   } else if (connection->unannounced) {
-    proxy_counters_.late++;
+    refusal_counters_.late++;
     CloseNow(connection, -ETIMEDOUT, true);
   } else if (!connection->close_requested) {
     PushEvent(*connection, kEventDeadline, 0);

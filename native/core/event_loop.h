@@ -38,7 +38,8 @@
 namespace sluice {
 
 /** Connections that were reset without being announced. */
-struct ProxyCounters {
+struct RefusalCounters {
+  uint32_t denied = 0;
   uint32_t untrusted = 0;
   uint32_t malformed = 0;
   uint32_t late = 0;
@@ -90,7 +91,12 @@ class EventLoop {
    * `proxies` may connect. @returns 0, or -EBADF
    */
   [[nodiscard]] int RequireProxyHeader(uint32_t index, AddressBlocks proxies);
-  [[nodiscard]] const ProxyCounters& proxy_counters() const { return proxy_counters_; }
+  /**
+   * Who is refused is reset: nothing of him is read, and nobody hears of him. Behind a PROXY header
+   * that is judged by the address in it. For connections to come. @returns 0, or -EBADF
+   */
+  [[nodiscard]] int GuardListener(uint32_t index, AddressGate gate);
+  [[nodiscard]] const RefusalCounters& refusal_counters() const { return refusal_counters_; }
 
   /**
    * Makes a connected stream socket a connection of the loop; its descriptor becomes non-blocking,
@@ -158,6 +164,7 @@ class EventLoop {
   // event_loop_accept.cc: listeners and what they accept.
   [[nodiscard]] int AddListener(UniqueFd* fd, uint32_t events);
   void Accept(uint32_t index);
+  [[nodiscard]] static bool IsProxy(const Listener& listener, const sockaddr_storage& peer);
   void AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer);
   [[nodiscard]] int Register(Connection* connection, int fd);
   void PauseListener(Listener* listener);
@@ -245,7 +252,7 @@ class EventLoop {
   std::array<Listener, kListenersMax> listeners_;
   uint32_t listener_count_ = 0;
   uint32_t listeners_paused_ = 0;
-  ProxyCounters proxy_counters_;
+  RefusalCounters refusal_counters_;
 
   std::array<epoll_event, kEventsPerWaitMax> ready_;
   uint32_t ready_next_ = 0;

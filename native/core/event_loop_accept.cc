@@ -1,6 +1,7 @@
 // Listeners of the loop, and the connections that they accept. See event_loop.h.
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "event_loop.h"
 #include "socket_ops.h"
@@ -19,6 +20,7 @@ int EventLoop::AddListener(UniqueFd* fd, uint32_t events) {
     listener.events = events;
     listener.resume_at_ms = 0;
     listener.proxy_required = false;
+    listener.gate = {};
     listener.security = {};
     ++listener_count_;
     return static_cast<int>(i);
@@ -118,11 +120,28 @@ void EventLoop::Accept(uint32_t index) {
   }
 }
 
+bool EventLoop::IsProxy(const Listener& listener, const sockaddr_storage& peer) {
+  AddressBytes address;
+  return !AddressOf(peer, &address) || listener.proxies.Contains(address);
+}
+
+int EventLoop::GuardListener(uint32_t index, AddressGate gate) {
+  if (index >= kListenersMax || !listeners_[index].fd.valid()) return -EBADF;
+  listeners_[index].gate = std::move(gate);
+  return 0;
+}
+
 void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& peer) {
   UniqueFd owned(fd);
   const Listener& listener = listeners_[index];
-  if (listener.proxy_required && !listener.proxies.Contains(peer)) {
-    proxy_counters_.untrusted++;
+  // Before anything is read of it or kept; behind a proxy the client is not known yet.
+  if (listener.proxy_required && !IsProxy(listener, peer)) {
+    refusal_counters_.untrusted++;
+    ResetOnClose(fd);
+    return;
+  }
+  if (!listener.proxy_required && listener.gate.Refuses(peer)) {
+    refusal_counters_.denied++;
     ResetOnClose(fd);
     return;
   }

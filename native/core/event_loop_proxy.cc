@@ -3,7 +3,8 @@
 //
 //   accept --peer is no trusted proxy--> reset
 //     |--> unannounced, kProxyHeaderMs to bring its header
-//            |-- malformed, cut off, late --> reset; nobody ever hears of it
+//            |-- malformed, cut off, late, or of a client that the listener refuses --> reset;
+//            |   nobody ever hears of it
 //            '-- complete --> as any other, with the client's address: TLS, or the `open` record
 #include <cerrno>
 #include <utility>
@@ -41,12 +42,17 @@ void EventLoop::ReadProxyHeader(Connection* connection, uint32_t events) {
   const bool ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   if (verdict == ProxyVerdict::kIncomplete && !ended) return;
   if (verdict != ProxyVerdict::kComplete || ReceiveSome(fd, bytes, header.length) < 0) {
-    proxy_counters_.malformed++;
+    refusal_counters_.malformed++;
     CloseNow(connection, -EPROTO, true);
     return;
   }
   wheel_.Cancel(connection->slot);
   if (!header.has_source) PeerOf(fd, &header.source);
+  if (listeners_[connection->listener].gate.Refuses(header.source)) {
+    refusal_counters_.denied++;
+    CloseNow(connection, -EACCES, true);
+    return;
+  }
   Welcome(connection, header.source);
   // The client's first bytes may lie behind the header, and their edge is spent.
   if (!connection->closed) Rearm(connection);

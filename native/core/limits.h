@@ -78,6 +78,8 @@ inline constexpr uint32_t kProxyHeaderBytesMax = 536;
 inline constexpr uint32_t kProxyHeaderMs = 3000;
 /** Blocks of trusted proxies per listener. */
 inline constexpr uint32_t kProxyBlocksMax = 1024;
+/** Blocks of each list of whom a listener takes in. */
+inline constexpr uint32_t kGateBlocksMax = 100 * 1000;
 
 inline constexpr uint32_t kWheelTickMs = 32;
 inline constexpr uint32_t kWheelBuckets = 1024;

@@ -33,6 +33,7 @@ struct Listener {
   /** Every connection begins with a PROXY header; from others than `proxies` none is taken. */
   bool proxy_required = false;
   AddressBlocks proxies;
+  AddressGate gate;
   /** Of a listener whose connections are encrypted. */
   ListenerSecurity security;
 };

@@ -2,11 +2,13 @@
 // PROXY header in front of everything.
 
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { REFUSALS_LINGERING_MAX } from '../../lib/server/admission/admission.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, ServerSocket } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';
+import { LOCALHOST } from '../support/tls-rig.ts';
 import { handshakeHead, TestClient, until } from '../support/websocket-client.ts';
 
 const COUNT_LOOPBACK = { exemptLoopback: false } as const;
@@ -59,6 +61,24 @@ describe('at the accept', () => {
     expect(server.connectionCount).toBe(0);
     server.setAdmission({});
     expect(await ask(http(server))).toContain('127.0.0.1');
+  });
+
+  test('a denied peer costs no handshake of TLS', async () => {
+    const server = await listening({ tls: LOCALHOST, admission: { deny: ['127.0.0.0/8'] } });
+    const options = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
+    const refused = connectTls(options);
+    const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNRESET');
+    expect(server.stats().admission.denied).toBe(1);
+    expect(server.stats().handshakes).toEqual({ completed: 0, failed: 0, timedOut: 0 });
+    server.setAdmission({ allow: ['127.0.0.1'] });
+    const admitted = connectTls(options);
+    disposals.push(() => admitted.destroy());
+    await until(() => server.connectionCount === 1, 'the handshake');
+    server.setAdmission({ allow: ['::1'] });
+    await once(connectTls(options), 'error');
+    expect(server.stats().admission.denied).toBe(2);
+    expect(server.connectionCount).toBe(1);
   });
 
   test('over the limit of its address a client reads 429 in full, and may return', async () => {

@@ -18,8 +18,10 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AddressSet } from '../../lib/base/ip-address.ts';
 import { createLoop, type EventLoop } from '../../lib/net/event-loop.ts';
 import type { Connection, ConnectionOwner, ListenOptions } from '../../lib/net/types.ts';
+import { ADMISSION_BLOCKS_MAX } from '../../lib/server/admission/admission-options.ts';
 import { createServer } from '../../lib/server/server.ts';
 
 let folder = '';
@@ -281,5 +283,45 @@ describe('a server', () => {
     const get = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
     expect(await ask({ path }, get)).toMatch(/here$/);
     await server.close();
+  });
+});
+
+describe('whom a listener takes in', () => {
+  const nobody = new Uint8Array(0);
+
+  test('changes while it listens, and a local socket is always taken in', async () => {
+    const listener = loop.listen({ host: '127.0.0.1', port: 0 }, echo);
+    const { port } = listener;
+    const path = join(folder, 'gate.sock');
+    const local = loop.listen({ path }, echo);
+    const denied = new AddressSet(['127.0.0.1']).encode();
+    listener.guard({ exempt: nobody, denied });
+    local.guard({ exempt: nobody, denied: new AddressSet(['::/0']).encode() });
+    expect(await ask({ host: '127.0.0.1', port })).toBe('ECONNRESET');
+    expect(await ask({ path })).toBe('hello');
+    listener.guard({ exempt: denied, denied });
+    expect(await ask({ host: '127.0.0.1', port })).toBe('hello');
+    listener.guard({ exempt: nobody, denied: nobody, allowed: nobody });
+    expect(await ask({ host: '127.0.0.1', port })).toBe('ECONNRESET');
+    expect(loop.refusalCounters()).toEqual({ denied: 2, untrusted: 0, malformed: 0, late: 0 });
+    expect(peers).toHaveLength(2);
+  });
+
+  test('100,000 blocks of each kind, and not one more', () => {
+    const blockBytes = 17;
+    const listener = loop.listen({ host: '127.0.0.1', port: 0 }, echo);
+    listener.guard({ exempt: nobody, denied: new Uint8Array(ADMISSION_BLOCKS_MAX * blockBytes) });
+    const tooMany = new Uint8Array((ADMISSION_BLOCKS_MAX + 1) * blockBytes);
+    for (const lists of [
+      { exempt: tooMany, denied: nobody },
+      { exempt: nobody, denied: tooMany },
+      { exempt: nobody, denied: nobody, allowed: tooMany },
+      { exempt: nobody, denied: new Uint8Array(blockBytes - 1) },
+      { exempt: nobody, denied: new Uint8Array(blockBytes).fill(129) },
+    ]) {
+      expect(() => listener.guard(lists)).toThrow(/encoded blocks, 100000/);
+    }
+    listener.close();
+    listener.guard({ exempt: nobody, denied: tooMany });
   });
 });

@@ -20,6 +20,7 @@ namespace {
 constexpr AddressBlock kLoopback = {96 + 8,
                                     {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 0}};
 constexpr AddressBlock kElsewhere = {128, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}};
+constexpr AddressBlock kClient = {128, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, 9}};
 const std::string kHeader = "PROXY TCP4 203.0.113.9 192.0.2.1 40000 443\r\n";
 
 class EventLoopProxyTest : public ::testing::Test {
@@ -50,9 +51,7 @@ class EventLoopProxyTest : public ::testing::Test {
   }
 
   void Trust(const AddressBlock& block) {
-    AddressBlocks blocks;
-    blocks.Add(block);
-    ASSERT_EQ(loop_->RequireProxyHeader(0, blocks), 0);
+    ASSERT_EQ(loop_->RequireProxyHeader(0, AddressBlocks({block})), 0);
   }
 
   int Connect() {
@@ -172,8 +171,24 @@ TEST_F(EventLoopProxyTest, OthersThanTheProxiesAreResetAtOnce) {
   Send(fd, kHeader);
   EXPECT_EQ(Turn(), Told{});
   EXPECT_TRUE(IsReset(fd));
-  EXPECT_EQ(loop_->proxy_counters().untrusted, 1U);
+  EXPECT_EQ(loop_->refusal_counters().untrusted, 1U);
   EXPECT_EQ(loop_->open_count(), 1U);
+}
+
+TEST_F(EventLoopProxyTest, TheListenersGateJudgesTheAddressInTheHeader) {
+  AddressGate gate;
+  gate.denied = AddressBlocks({kClient});
+  ASSERT_EQ(loop_->GuardListener(0, gate), 0);
+  const int fd = Connect();
+  Send(fd, kHeader);
+  EXPECT_EQ(Turn(), Told{});
+  EXPECT_EQ(Turn(50), Told{});
+  EXPECT_TRUE(IsReset(fd));
+  EXPECT_EQ(loop_->refusal_counters().denied, 1U);
+  EXPECT_EQ(loop_->open_count(), 1U);
+  const int other = Connect();
+  Send(other, "PROXY TCP4 203.0.113.8 192.0.2.1 40000 443\r\n");
+  EXPECT_EQ(UntilTold(), Told{"open 203.0.113.8 40000"});
 }
 
 TEST_F(EventLoopProxyTest, ABadHeaderIsResetAndNobodyHearsOfIt) {
@@ -182,7 +197,7 @@ TEST_F(EventLoopProxyTest, ABadHeaderIsResetAndNobodyHearsOfIt) {
   EXPECT_EQ(Turn(), Told{});
   EXPECT_EQ(Turn(50), Told{});
   EXPECT_TRUE(IsReset(fd));
-  EXPECT_EQ(loop_->proxy_counters().malformed, 1U);
+  EXPECT_EQ(loop_->refusal_counters().malformed, 1U);
   EXPECT_EQ(loop_->open_count(), 1U);
 }
 
@@ -193,7 +208,7 @@ TEST_F(EventLoopProxyTest, AHeaderThatIsCutOffIsReset) {
   EXPECT_EQ(Turn(), Told{});
   EXPECT_EQ(Turn(50), Told{});
   EXPECT_TRUE(IsReset(fd));
-  EXPECT_EQ(loop_->proxy_counters().malformed, 1U);
+  EXPECT_EQ(loop_->refusal_counters().malformed, 1U);
 }
 
 TEST_F(EventLoopProxyTest, AHealthCheckWithoutAByteIsNoFault) {
@@ -201,7 +216,7 @@ TEST_F(EventLoopProxyTest, AHealthCheckWithoutAByteIsNoFault) {
   EXPECT_EQ(::shutdown(fd, SHUT_WR), 0);
   EXPECT_EQ(Turn(), Told{});
   EXPECT_EQ(Turn(50), Told{});
-  EXPECT_EQ(loop_->proxy_counters().malformed, 0U);
+  EXPECT_EQ(loop_->refusal_counters().malformed, 0U);
   EXPECT_EQ(loop_->open_count(), 1U);
 }
 
@@ -215,7 +230,7 @@ TEST_F(EventLoopProxyTest, AHeaderThatDoesNotComeInTimeIsReset) {
   test::TheKernel().clock_offset_ms = kProxyHeaderMs + 200;
   EXPECT_EQ(Turn(0), Told{});
   EXPECT_TRUE(IsReset(fd));
-  EXPECT_EQ(loop_->proxy_counters().late, 1U);
+  EXPECT_EQ(loop_->refusal_counters().late, 1U);
   EXPECT_EQ(loop_->open_count(), 1U);
 }
 
@@ -254,7 +269,7 @@ TEST_F(EventLoopProxyTest, NothingIsLeftOfTheUnannounced) {
   const int32_t before = TheLiveObjects().connections;
   for (int i = 0; i < 8; ++i) Send(Connect(), "nonsense");
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Turn(20), Told{});
-  EXPECT_EQ(loop_->proxy_counters().malformed, 8U);
+  EXPECT_EQ(loop_->refusal_counters().malformed, 8U);
   EXPECT_EQ(TheLiveObjects().connections, before);
   (void)Connect();
   EXPECT_EQ(Turn(), Told{});

@@ -147,6 +147,25 @@ class EventLoopSecureTest : public EventLoopRig {
   std::vector<std::unique_ptr<WireClient>> wires_;
 };
 
+TEST_F(EventLoopSecureTest, WhoIsRefusedCostsNoHandshake) {
+  constexpr AddressBlock kLoopback = {
+      96 + 8, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 0}};
+  AddressGate gate;
+  gate.denied = AddressBlocks({kLoopback});
+  ASSERT_EQ(loop_->GuardListener(0, gate), 0);
+  WireClient& client = Begin();
+  EXPECT_TRUE(TurnAtOnce().empty());
+  EXPECT_EQ(loop_->refusal_counters().denied, 1U);
+  EXPECT_EQ(loop_->open_count(), 1U);
+  EXPECT_EQ(tls_live.channels, 0);
+  (void)client.Read();
+  EXPECT_FALSE(client.heard());
+  ASSERT_EQ(loop_->GuardListener(0, {}), 0);
+  EXPECT_EQ(Open(&Begin()).kind, kEventOpen);
+  EXPECT_EQ(loop_->GuardListener(kListenersMax, {}), -EBADF);
+  EXPECT_EQ(loop_->GuardListener(1, {}), -EBADF);
+}
+
 TEST_F(EventLoopSecureTest, AConnectionIsAnnouncedWhenItsHandshakeIsComplete) {
   WireClient& client = Begin();
   EXPECT_TRUE(Turn().empty()) << "accepted";

@@ -199,40 +199,5 @@ TEST(ProxyProtocol, TheChecksumIsThatOfTheRfc) {
   EXPECT_EQ(crc(ones), 0x62a8ab43U);
 }
 
-sockaddr_storage AddressOf(const std::string& v1_protocol, const std::string& address) {
-  ProxyHeader header;
-  EXPECT_EQ(Parse("PROXY " + v1_protocol + " " + address + " " + address + " 1 1\r\n", &header),
-            ProxyVerdict::kComplete);
-  return header.source;
-}
-
-TEST(AddressBlocks, ComparesTheLeadingBits) {
-  AddressBlocks blocks;
-  EXPECT_FALSE(blocks.Contains(AddressOf("TCP4", "10.1.2.3")));
-  blocks.Add({96 + 12, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 16, 0, 0}});
-  blocks.Add({33, {0x20, 0x01, 0x0d, 0xb8, 0x80}});
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP4", "10.16.0.0")));
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP4", "10.31.255.255")));
-  EXPECT_FALSE(blocks.Contains(AddressOf("TCP4", "10.32.0.0")));
-  EXPECT_FALSE(blocks.Contains(AddressOf("TCP4", "10.15.255.255")));
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP6", "::ffff:10.17.0.1")));
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP6", "2001:db8:8000::")));
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP6", "2001:db8:ffff::1")));
-  EXPECT_FALSE(blocks.Contains(AddressOf("TCP6", "2001:db8:7fff::1")));
-}
-
-TEST(AddressBlocks, ABlockOfNoBitsIsEverybody) {
-  AddressBlocks blocks;
-  blocks.Add({0, {}});
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP4", "192.0.2.1")));
-  EXPECT_TRUE(blocks.Contains(AddressOf("TCP6", "2001:db8::1")));
-}
-
-TEST(AddressBlocks, APeerWithoutAnAddressIsLocal) {
-  sockaddr_storage unix_peer{};
-  unix_peer.ss_family = AF_UNIX;
-  EXPECT_TRUE(AddressBlocks().Contains(unix_peer));
-}
-
 }  // namespace
 }  // namespace sluice

@@ -16,7 +16,7 @@ import type {
   ListenOptions,
   Loop,
   LoopStats,
-  ProxyCounters,
+  RefusalCounters,
   TickTask,
   TlsCounts,
 } from '../../lib/net/types.ts';
@@ -401,7 +401,15 @@ export class MemoryLoop implements Loop {
       this.#accept = undefined;
     };
     const { host = '0.0.0.0', port = 0, path } = options;
-    return { host, port: port || 1, path, isSecure: false, setTls: () => undefined, close };
+    return {
+      host,
+      port: port || 1,
+      path,
+      isSecure: false,
+      setTls: () => undefined,
+      guard: () => undefined,
+      close,
+    };
   }
 
   /** Whoever adopts gets a connection as if a client had connected. */
@@ -415,8 +423,8 @@ export class MemoryLoop implements Loop {
     return connection;
   }
 
-  proxyCounters(): ProxyCounters {
-    return { untrusted: 0, malformed: 0, late: 0 };
+  refusalCounters(): RefusalCounters {
+    return { denied: 0, untrusted: 0, malformed: 0, late: 0 };
   }
 
   audience(highWaterBytes = Number.POSITIVE_INFINITY): Audience {

@@ -9,7 +9,7 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { AddressSet, ipKey, isIpv4Key, isLoopbackKey, prefixOfKey } from '../../base/ip-address.ts';
 import { DateSource, statusLine } from '../../http/response-head.ts';
-import type { Connection, ConnectionOwner } from '../../net/types.ts';
+import type { AddressGate, Connection, ConnectionOwner } from '../../net/types.ts';
 import { KeyCounts } from './admission-counts.ts';
 import { type CheckedAdmission, checkAdmission } from './admission-options.ts';
 import { AddressRates, Rate } from './admission-rate.ts';
@@ -110,6 +110,15 @@ export class Admission {
   get judgesAddresses(): boolean {
     const { connectionsPerIp } = this.#options;
     return connectionsPerIp > 0 || this.#allow !== undefined || !this.#deny.isEmpty;
+  }
+
+  /** What a listener judges by itself, before a handshake of TLS costs anything. */
+  gate(proxies: TrustedProxies): AddressGate {
+    const denied = this.#deny.encode();
+    const exempt = proxies.encode();
+    return this.#allow === undefined
+      ? { exempt, denied }
+      : { exempt, denied, allowed: this.#allow.encode() };
   }
 
   /** Leading bits of IPv6 that count as one client. */
