@@ -1,6 +1,7 @@
 // Carries webhooks to the gateway: signed, in order within a lane, again and again until the answer is
 // 200. A lane is a Page, or a conversation. `entry.time` is the time of the attempt, as Meta has it.
 
+import { setMaxListeners } from 'node:events';
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import type { Faults } from './faults.ts';
@@ -57,6 +58,8 @@ export class WebhookCourier {
     const timeout = options.timeoutMs ?? WEBHOOK_TIMEOUT_MS;
     this.#options = options;
     this.#path = `${url.pathname}${url.search}`;
+    // A listener for each lane that waits to try again is no leak.
+    setMaxListeners(0, this.#stop.signal);
     this.#pool = new Pool(url.origin, {
       connections: WEBHOOK_CONNECTIONS_MAX,
       connect: { timeout },

@@ -22,6 +22,11 @@ void CopyText(char (&into)[kCapacity], const char* text) {
   (void)std::snprintf(into, kCapacity, "%s", text != nullptr ? text : "");
 }
 
+/** Node's crypto shares the thread's queue of errors. Clearing an empty one is not free. */
+void ForgetErrors() {
+  if (ERR_peek_last_error() != 0) ERR_clear_error();
+}
+
 }  // namespace
 
 BIO_METHOD* TlsChannel::NewBioMethod() {
@@ -80,11 +85,11 @@ SecureRead TlsChannel::Receive(const uint8_t* cipher, uint32_t count, uint8_t* p
   cipher_ = cipher;
   cipher_left_ = count;
   sink_ = sink;
-  ERR_clear_error();
+  ForgetErrors();
   read.status = open_ ? SecureStatus::kGoesOn : Handshake();
   if (open_) read.status = ReadAll(plain, plain_max, &read.plain_bytes);
   failed_ = read.status == SecureStatus::kFailed;
-  ERR_clear_error();
+  ForgetErrors();
   cipher_ = nullptr;
   cipher_left_ = 0;
   sink_ = nullptr;
@@ -102,7 +107,10 @@ SecureStatus TlsChannel::Handshake() {
 }
 
 SecureStatus TlsChannel::ReadAll(uint8_t* plain, uint32_t plain_max, uint32_t* used) {
-  while (*used < plain_max) {
+  // Asked for more than there is, OpenSSL would set up a record buffer in order to find that out.
+  while (cipher_left_ > 0 || SSL_has_pending(ssl_) == 1) {
+    // More plaintext than ciphertext: the caller has given less room than it must.
+    if (*used == plain_max) return SecureStatus::kFailed;
     const int result = SSL_read(ssl_, plain + *used, static_cast<int>(plain_max - *used));
     if (result > 0) {
       *used += static_cast<uint32_t>(result);
@@ -117,17 +125,16 @@ SecureStatus TlsChannel::ReadAll(uint8_t* plain, uint32_t plain_max, uint32_t* u
         return SecureStatus::kFailed;
     }
   }
-  // More plaintext than ciphertext: the caller has given less room than it must.
-  return SecureStatus::kFailed;
+  return SecureStatus::kGoesOn;
 }
 
 bool TlsChannel::Encrypt(const uint8_t* plain, uint32_t count, CipherSink* sink) {
   if (!open_ || failed_ || shut_down_ || count > INT32_MAX) return false;
   if (count == 0) return true;
   sink_ = sink;
-  ERR_clear_error();
+  ForgetErrors();
   const int result = SSL_write(ssl_, plain, static_cast<int>(count));
-  ERR_clear_error();
+  ForgetErrors();
   sink_ = nullptr;
   failed_ = result != static_cast<int>(count);
   return !failed_;
@@ -137,10 +144,10 @@ void TlsChannel::Shutdown(CipherSink* sink) {
   if (!open_ || failed_ || shut_down_) return;
   shut_down_ = true;
   sink_ = sink;
-  ERR_clear_error();
+  ForgetErrors();
   // 0: ours is sent, the peer's is not there; nobody waits for it.
   (void)SSL_shutdown(ssl_);
-  ERR_clear_error();
+  ForgetErrors();
   sink_ = nullptr;
 }
 

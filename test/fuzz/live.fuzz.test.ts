@@ -14,8 +14,8 @@ import {
   seededRandom,
   sign,
   textBody,
-  until,
 } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 import { clientFrame } from '../support/websocket-frames.ts';
 
 const SEED = Number(process.env['SLUICE_FUZZ_SEED'] ?? Date.now() % 0x7fffffff);
@@ -259,7 +259,7 @@ test(`a gateway on the network survives ${RUN_MS} ms of hostile bytes (seed ${SE
   expect((await gateway.admin('/healthz')).status).toBe(200);
   expect((await gateway.admin('/readyz')).status).toBe(200);
   // A kept-alive connection of this test's own may have come meanwhile.
-  await until('the descriptors', SETTLE_MS_MAX, () => socketsOf(pid) <= base + 2);
+  await until('the descriptors', () => socketsOf(pid) <= base + 2, SETTLE_MS_MAX);
   expect(gateway.output).not.toContain('A handler failed');
   const agent = new Agent(gateway.url, token);
   await agent.opened;

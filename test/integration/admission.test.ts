@@ -9,7 +9,8 @@ import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, ServerSocket } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';
 import { LOCALHOST } from '../support/tls-rig.ts';
-import { handshakeHead, TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { handshakeHead, TestClient } from '../support/websocket-client.ts';
 
 const COUNT_LOOPBACK = { exemptLoopback: false } as const;
 const servers: Server[] = [];
@@ -47,7 +48,7 @@ function ws(server: Server, path = '/', headers: Record<string, string> = {}): T
 async function ask(client: HttpClient, ...fields: string[]): Promise<string> {
   const before = client.statuses.length;
   client.send(['GET /ip HTTP/1.1', 'Host: a', ...fields].join('\r\n').concat('\r\n\r\n'));
-  await until(() => client.statuses.length > before || client.isClosed, 'an answer');
+  await until('an answer', () => client.statuses.length > before || client.isClosed);
   return client.text;
 }
 
@@ -55,7 +56,7 @@ describe('at the accept', () => {
   test('a denied peer is reset before it is read', async () => {
     const server = await listening({ admission: { deny: ['127.0.0.0/8'] } });
     const client = http(server);
-    await until(() => client.isClosed, 'the reset');
+    await until('the reset', () => client.isClosed);
     expect(client.text).toBe('');
     expect(server.stats().admission.denied).toBe(1);
     expect(server.connectionCount).toBe(0);
@@ -74,7 +75,7 @@ describe('at the accept', () => {
     server.setAdmission({ allow: ['127.0.0.1'] });
     const admitted = connectTls(options);
     disposals.push(() => admitted.destroy());
-    await until(() => server.connectionCount === 1, 'the handshake');
+    await until('the handshake', () => server.connectionCount === 1);
     server.setAdmission({ allow: ['::1'] });
     await once(connectTls(options), 'error');
     expect(server.stats().admission.denied).toBe(2);
@@ -92,7 +93,7 @@ describe('at the accept', () => {
     expect(await third.ended()).toMatch(/^HTTP\/1\.1 429 [\s\S]*Retry-After: 5\r\n/);
     expect(third.errorCode).toBeUndefined();
     first.destroy();
-    await until(() => server.connectionCount === 1, 'one to leave');
+    await until('one to leave', () => server.connectionCount === 1);
     expect((await ask(http(server))).startsWith('HTTP/1.1 200')).toBe(true);
   });
 
@@ -114,11 +115,11 @@ describe('at the accept', () => {
     await ask(http(server));
     const extra = 20;
     const flood = Array.from({ length: REFUSALS_LINGERING_MAX + extra }, () => http(server));
-    await until(() => server.stats().admission.unanswered >= extra, 'resets');
+    await until('resets', () => server.stats().admission.unanswered >= extra);
     expect(server.stats().admission.lingering).toBe(REFUSALS_LINGERING_MAX);
     expect(server.connectionCount).toBe(1);
     for (const client of flood) client.destroy();
-    await until(() => server.stats().admission.lingering === 0, 'the end of lingering');
+    await until('the end of lingering', () => server.stats().admission.lingering === 0);
     expect(server.stats().admission.addresses).toBe(1);
   });
 
@@ -134,7 +135,7 @@ describe('at the accept', () => {
       },
     );
     const free = (): Promise<void> =>
-      until(() => server.stats().admission.addresses === 0, 'a place');
+      until('a place', () => server.stats().admission.addresses === 0);
     const reset = http(server);
     await ask(reset);
     reset.reset();
@@ -177,7 +178,7 @@ describe('at the handshake', () => {
     expect(asked).toEqual(['/desk']);
     desk.ws.close();
     await desk.ended();
-    await until(() => server.connectionCount === 0, 'the end');
+    await until('the end', () => server.connectionCount === 0);
     expect((await ws(server, '/desk').opened()).refusedWith).toBeUndefined();
     server.setAdmission({ handshakesPerSecond: 1 });
     await ws(server, '/desk').opened();
@@ -203,7 +204,7 @@ describe('at the handshake', () => {
     });
     const headers = { Authorization: 'Bearer one' };
     const first = ws(server, '/', headers);
-    await until(() => decide !== undefined, 'the hook');
+    await until('the hook', () => decide !== undefined);
     expect((await ws(server, '/', headers).opened()).refusedWith).toBe(429);
     decide?.();
     await first.opened();
@@ -238,7 +239,7 @@ describe('behind a trusted proxy', () => {
     });
     const [first, second] = [http(server), http(server)];
     first.send('GET /slow HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n');
-    await until(() => waiting.length === 1, 'the slow one');
+    await until('the slow one', () => waiting.length === 1);
     expect(await ask(second, 'X-Forwarded-For: 192.0.2.2')).toMatch(/192\.0\.2\.2\n$/);
     expect(await ask(second, 'X-Forwarded-For: 192.0.2.1')).toContain('HTTP/1.1 429 ');
     waiting[0]?.();
@@ -256,7 +257,7 @@ describe('behind a trusted proxy', () => {
       undefined,
     );
     first.ws.terminate();
-    await until(() => server.stats().admission.addresses === 1, 'a place');
+    await until('a place', () => server.stats().admission.addresses === 1);
     expect((await ws(server, '/', headers).opened()).refusedWith).toBeUndefined();
   });
 
@@ -279,7 +280,7 @@ describe('with a PROXY header', () => {
   const V2 = Buffer.from('0d0a0d0a000d0a515549540a2111000ccb007109c00002019c4001bb', 'hex');
 
   async function closed(client: HttpClient): Promise<void> {
-    await until(() => client.isClosed, 'the reset');
+    await until('the reset', () => client.isClosed);
     expect(client.text).toBe('');
   }
 

@@ -18,7 +18,7 @@ import { BUS_KINDS, busRecordBytes, writeBusRecord } from '../../lib/process/bus
 import { encodeRecord } from '../../lib/process/record.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server } from '../../lib/server/types.ts';
-import { until } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 /** Short here; SLUICE_BUS_MESSAGES=1000000 is the long run. */
 const MESSAGES = Number(process.env['SLUICE_BUS_MESSAGES'] ?? 50_000);
@@ -49,8 +49,10 @@ afterEach(async () => {
 async function join_(count: number): Promise<Bus[]> {
   members = Array.from({ length: count }, (_, i) => new Bus({ serial: i + 1, slot: i }, folder));
   meet();
-  await until('all have met', 5_000, () =>
-    members.every((each) => each.peers.length === count - 1),
+  await until(
+    'all have met',
+    () => members.every((each) => each.peers.length === count - 1),
+    5_000,
   );
   return members;
 }
@@ -94,11 +96,11 @@ describe('members', () => {
     const replacement = new Bus({ serial: 4, slot: 1 }, folder);
     members.push(replacement);
     meet();
-    await until('the fourth is there', 5_000, () => one.peers.length === 3);
+    await until('the fourth is there', () => one.peers.length === 3, 5_000);
     expect(one.peerAt(1)?.serial).toBe(4);
     await two.close();
     members = [one, three, replacement];
-    await until('the second is gone', 5_000, () => one.peers.length === 2);
+    await until('the second is gone', () => one.peers.length === 2, 5_000);
     expect(events).toEqual(['4 true', '2 false']);
   });
 
@@ -112,7 +114,7 @@ describe('members', () => {
     expect(one.signal('all', 'hello', 'everybody')).toBe(2);
     expect(two.signal(1, 'hello', Buffer.from('you'))).toBe(1);
     expect(two.signal(99, 'hello', 'nobody')).toBe(0);
-    await until('all is heard', 5_000, () => heard.length === 3);
+    await until('all is heard', () => heard.length === 3, 5_000);
     expect(heard.sort()).toEqual(['1 you 2', '2 everybody 1', '3 everybody 1']);
   });
 
@@ -192,9 +194,9 @@ test('signals of a producer arrive in order', { timeout: DEADLINE_MS }, async ()
     for (let i = 0; i < 500 && sent < MESSAGES; i++) one.signal(2, 'n', String(sent++));
     await new Promise((resolve) => setImmediate(resolve));
     // Both ends share this thread: without a look at the other no rate is too high.
-    await until('it is heard', DEADLINE_MS, () => sent - heard < 5_000);
+    await until('it is heard', () => sent - heard < 5_000, DEADLINE_MS);
   }
-  await until('all are heard', DEADLINE_MS, () => heard === MESSAGES);
+  await until('all are heard', () => heard === MESSAGES, DEADLINE_MS);
   expect([wrong, one.stats.signalsDropped, two.stats.signalsReceived]).toEqual([0, 0, MESSAGES]);
 });
 
@@ -204,7 +206,7 @@ describe('a peer that stands still', () => {
     const [one, two] = (await (async () => {
       members = [1, 2].map((serial) => new Bus({ serial, slot: serial }, folder));
       meet([0]);
-      await until('they have met', 5_000, () => members.every((each) => each.peers.length === 2));
+      await until('they have met', () => members.every((each) => each.peers.length === 2), 5_000);
       return members;
     })()) as [Bus, Bus];
     let heard = 0;
@@ -217,7 +219,7 @@ describe('a peer that stands still', () => {
       given += one.signal('all', 's', data);
       if (i % 50 === 0) expect(await one.request(2, 'r', 'quick')).toBe('quick');
     }
-    await until('the other has heard all', 10_000, () => heard === rounds);
+    await until('the other has heard all', () => heard === rounds, 10_000);
     const { signalsDropped, queuedBytes } = one.stats;
     expect(signalsDropped).toBe(2 * rounds - given);
     expect(signalsDropped).toBeGreaterThan(1_000);
@@ -230,7 +232,7 @@ describe('a peer that stands still', () => {
     const one = new Bus({ serial: 1, slot: 1 }, folder);
     members = [one];
     meet([0]);
-    await until('they have met', 5_000, () => one.peers.length === 1);
+    await until('they have met', () => one.peers.length === 1, 5_000);
     // Within one turn nothing is flushed: what is pending is what was written.
     const bytes = busRecordBytes('s', '');
     const room = SIGNAL_QUEUE_BYTES_MAX - one.stats.queuedBytes;
@@ -271,7 +273,7 @@ describe('who does not speak the protocol', () => {
     const socket = connect(join(folder, 'bus-1'));
     sockets.push(socket);
     socket.write(hello(1, 9));
-    await until('it is a peer', 5_000, () => one.peers.length === 1);
+    await until('it is a peer', () => one.peers.length === 1, 5_000);
     expect(one.peers).toEqual([{ serial: 7, slot: 7 }]);
   });
 });
@@ -293,16 +295,16 @@ test('topics: what one publishes reaches the subscribers of all, and is summed w
         });
         await once(socket, 'open');
       }
-      await until('they are subscribed', 5_000, () => server.subscriberCount('news') === i + 1);
+      await until('they are subscribed', () => server.subscriberCount('news') === i + 1, 5_000);
       return bus.shareTopics(server);
     }),
   );
   expect(shared[1]?.publish('news', 'grüße')).toEqual({ subscribers: 2, dropped: 0 });
-  await until('all six have it', 5_000, () => texts.flat().length === 6);
+  await until('all six have it', () => texts.flat().length === 6, 5_000);
   expect(texts.flat()).toEqual(Array.from({ length: 6 }, () => 'grüße'));
   const sum = await shared[0]?.publishAllWorkers('news', Buffer.from('b'));
   expect(sum).toEqual({ subscribers: 6, dropped: 0, workers: 3 });
-  await until('all six have that, too', 5_000, () => texts.flat().length === 12);
+  await until('all six have that, too', () => texts.flat().length === 12, 5_000);
   expect(texts.flat().filter((text) => text === 'binary b').length).toBe(6);
   expect(await shared[2]?.publishAllWorkers('other', 'x')).toEqual({
     subscribers: 0,

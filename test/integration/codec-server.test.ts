@@ -9,7 +9,8 @@ import { loadCodec } from '../../lib/native/load-codec.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { DeflateOptions, Server, ServerSocket } from '../../lib/server/types.ts';
 import { COMPRESSED, compressedFrame, DeflatePeer, rawFrames } from '../support/deflate-frames.ts';
-import { RawClient, TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { RawClient, TestClient } from '../support/websocket-client.ts';
 import { clientClose, clientFrame } from '../support/websocket-frames.ts';
 
 const { deflate: codec } = loadCodec();
@@ -31,7 +32,7 @@ afterEach(async () => {
   for (const client of clients.splice(0)) client.ws.terminate();
   for (const raw of raws.splice(0)) raw.destroy();
   await server.close({ deadlineMs: 1000 });
-  await until(() => codec.liveStreams() === 0, 'all streams to be freed');
+  await until('all streams to be freed', () => codec.liveStreams() === 0);
   expect(codec.liveBytes()).toBe(0);
 });
 
@@ -61,7 +62,7 @@ async function open(
   const client = new TestClient(`ws://127.0.0.1:${port}${path}`, [], { perMessageDeflate });
   clients.push(client);
   await client.opened();
-  await until(() => sockets.length === clients.length + raws.length, 'the open handler');
+  await until('the open handler', () => sockets.length === clients.length + raws.length);
   return client;
 }
 
@@ -186,10 +187,10 @@ describe('what is compressed', () => {
   ])('%s', async (_name, deflate, options, first) => {
     await serve('/', deflate);
     const { raw } = await openRaw('/', OFFER);
-    await until(() => sockets.length === 1);
+    await until('the sockets', () => sockets.length === 1);
     expect(text.length).toBe(360);
     expect(sockets[0]?.send(text, options)).toBe('sent');
-    await until(() => rawFrames(raw.received).length === 1, 'the frame');
+    await until('the frame', () => rawFrames(raw.received).length === 1);
     const [frame] = rawFrames(raw.received);
     expect(frame?.first).toBe(first);
     const compressed = first === 0xc1;
@@ -200,22 +201,22 @@ describe('what is compressed', () => {
   test('bytes as text, text as bytes, and pings keep their kind', async () => {
     await serve('/', { threshold: 0 });
     const { raw } = await openRaw('/', OFFER);
-    await until(() => sockets.length === 1);
+    await until('the sockets', () => sockets.length === 1);
     sockets[0]?.send(Buffer.from(text), { binary: false });
     sockets[0]?.send(text, { binary: true });
     sockets[0]?.ping(Buffer.from('ping'));
-    await until(() => rawFrames(raw.received).length === 3);
+    await until('the frames', () => rawFrames(raw.received).length === 3);
     expect(rawFrames(raw.received).map(({ first }) => first)).toEqual([0xc1, 0xc2, 0x89]);
   });
 
   test('noise goes as it is when nothing is taken over', async () => {
     await serve('/', { threshold: 0 });
     const { raw } = await openRaw('/', OFFER);
-    await until(() => sockets.length === 1);
+    await until('the sockets', () => sockets.length === 1);
     const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => (i * i * 167 + i * 13) & 0xff));
     sockets[0]?.send(noise);
     sockets[0]?.send('');
-    await until(() => rawFrames(raw.received).length === 2);
+    await until('the frames', () => rawFrames(raw.received).length === 2);
     expect(rawFrames(raw.received)).toEqual([
       { first: 0x82, payload: noise },
       { first: 0x81, payload: Buffer.of() },
@@ -245,11 +246,14 @@ describe('topics', () => {
       openRaw('/plain', OFFER),
       openRaw('/shared', 'x'),
     ]);
-    await until(() => sockets.length === 5);
+    await until('the sockets', () => sockets.length === 5);
     expect(server.publish('all', text)).toEqual({ subscribers: 5, dropped: 0 });
     const firsts = [];
     for (const { raw } of everybody) {
-      await until(() => rawFrames(raw.received).length === 1 && raw.received.length > 20);
+      await until(
+        'the frame',
+        () => rawFrames(raw.received).length === 1 && raw.received.length > 20,
+      );
       const [frame] = rawFrames(raw.received);
       firsts.push(frame?.first);
       const payload = frame?.payload ?? Buffer.of();
@@ -266,7 +270,7 @@ describe('topics', () => {
     await serve('/', { threshold: 1000 });
     const client = await open('/', true);
     const { raw } = await openRaw('/', OFFER);
-    await until(() => sockets.length === 2);
+    await until('the sockets', () => sockets.length === 2);
     server.publish('all', text, { compress: false });
     server.publish('all', 'short');
     server.publish('all', 'short', { compress: true });
@@ -274,7 +278,7 @@ describe('topics', () => {
     server.publish('all', Buffer.from(text));
     await client.hears(7);
     expect(client.received.map(String)).toEqual([text, 'short', 'short', 'short', text, 'é', text]);
-    await until(() => rawFrames(raw.received).length === 7);
+    await until('the frames', () => rawFrames(raw.received).length === 7);
     expect(rawFrames(raw.received).map(({ first }) => first)).toEqual([
       0x81, 0x81, 0x81, 0x81, 0xc1, 0x81, 0xc2,
     ]);
@@ -316,7 +320,7 @@ describe('faults', () => {
     const close = frames[1]?.payload ?? Buffer.of(0, 0);
     expect(close.readUInt16BE(0)).toBe(code);
     expect(close.toString('latin1', 2)).toContain(reason);
-    await until(() => closes.length === 1);
+    await until('the close', () => closes.length === 1);
   });
 
   test('RSV1 without an agreement is 1002', async () => {
@@ -335,11 +339,11 @@ describe('faults', () => {
       cut.raw.send(compressedFrame('whole '.repeat(50)).subarray(0, -3));
       const dropped = await openRaw(path, OFFER);
       dropped.raw.send(compressedFrame('echo'));
-      await until(() => dropped.raw.received.length > 0, 'the echo');
+      await until('the echo', () => dropped.raw.received.length > 0);
     }
-    await until(() => codec.liveStreams() >= 6, 'streams of messages in progress');
+    await until('streams of messages in progress', () => codec.liveStreams() >= 6);
     for (const socket of sockets) socket.terminate();
-    await until(() => closes.length === 4);
+    await until('the close', () => closes.length === 4);
     // What is left is shared: a compressor, and inflaters that wait.
     expect(codec.liveStreams()).toBeLessThanOrEqual(3);
   });
@@ -356,10 +360,10 @@ describe('faults', () => {
     // A handler's turn ends after 4 of them, so that the other socket is heard before the last.
     large.raw.send(Buffer.concat(Array.from({ length: 60 }, () => frame)));
     small.raw.send(clientFrame({ payload: 'small' }));
-    await until(() => received === 60 && between.length === 1, 'all messages');
+    await until('all messages', () => received === 60 && between.length === 1);
     expect(between[0]).toBeLessThan(60);
     large.raw.send(Buffer.concat([frame, clientClose(1000)]));
-    await until(() => received === 61, 'the last message');
+    await until('the last message', () => received === 61);
   });
 
   test('a handler that closes inside a message frees what the message needed', async () => {
@@ -367,8 +371,8 @@ describe('faults', () => {
     ({ port } = await server.listen());
     const { raw } = await openRaw('/', OFFER);
     raw.send(Buffer.concat([compressedFrame('one'), compressedFrame('two')]));
-    await until(() => raw.isClosed);
-    await until(() => server.connectionCount === 0);
+    await until('the end', () => raw.isClosed);
+    await until('no connection', () => server.connectionCount === 0);
     expect(codec.liveStreams()).toBe(0);
   });
 });
@@ -384,7 +388,7 @@ test('an idle connection has no memory of zlib, and a closed one gives back what
   raw.send(Buffer.concat([compressedFrame('both'), clientClose(1000)]));
   await raw.untilEnd();
   raw.destroy();
-  await until(() => codec.liveStreams() === 2);
+  await until('two streams', () => codec.liveStreams() === 2);
 });
 
 const PYTHON = `

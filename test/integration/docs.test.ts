@@ -15,7 +15,7 @@ import { WebSocket } from 'ws';
 import { makeCertificate, type TestIdentity } from '../support/certificates.ts';
 import { DevProcess } from '../support/dev-process.ts';
 import { blocksOf } from '../support/document-blocks.ts';
-import { until } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const DEADLINE_MS = 10_000;
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -54,7 +54,7 @@ class Sample {
       match = pattern.exec(this.output);
       return match !== null;
     };
-    await until(`${pattern} in: ${this.output}`, DEADLINE_MS, look);
+    await until(`${pattern} in: ${this.output}`, look, DEADLINE_MS);
     return match ?? expect.fail(this.output);
   }
 
@@ -96,7 +96,7 @@ async function open(url: string): Promise<Peer> {
     socket.once('error', reject);
   });
   const says = async (count: number): Promise<string[]> => {
-    await until(`${count} messages`, DEADLINE_MS, () => messages.length >= count);
+    await until(`${count} messages`, () => messages.length >= count, DEADLINE_MS);
     return messages;
   };
   return { socket, messages, closed, says };
@@ -126,7 +126,7 @@ describe('library.md', () => {
     const [response] = await once(get({ socketPath: path, path: '/' }), 'response');
     expect(await text(response)).toBe('from this machine\n');
     sample.process.kill('SIGHUP');
-    await until('the file to go', DEADLINE_MS, () => !existsSync(path));
+    await until('the file to go', () => !existsSync(path), DEADLINE_MS);
     expect(await textOf(`http://127.0.0.1:${port}/`)).toBe('from 127.0.0.1\n');
   });
 
@@ -218,7 +218,7 @@ describe('library.md', () => {
     const socket = new WebSocket(`ws://${host}/download`);
     const lengths: number[] = [];
     socket.on('message', (data: Buffer) => lengths.push(data.length));
-    await until('two messages', DEADLINE_MS, () => lengths.length === 2);
+    await until('two messages', () => lengths.length === 2, DEADLINE_MS);
     expect(lengths).toEqual([10_000_000, 'that was all'.length]);
     for (const each of [upload.socket, socket]) each.terminate();
   });

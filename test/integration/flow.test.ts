@@ -10,7 +10,8 @@ import type {
   ServerSocket,
   WebSocketRoute,
 } from '../../lib/server/types.ts';
-import { RawClient, TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { RawClient, TestClient } from '../support/websocket-client.ts';
 import { clientFrame, describeServerFrames } from '../support/websocket-frames.ts';
 
 const MIB = 1024 * 1024;
@@ -43,7 +44,7 @@ async function rawPeer(): Promise<{ client: RawClient; socket: ServerSocket }> {
   const client = new RawClient(port);
   raws.push(client);
   await client.upgrade('/');
-  await until(() => sockets.length === raws.length, 'the open handler');
+  await until('the open handler', () => sockets.length === raws.length);
   const socket = sockets.at(-1);
   if (socket === undefined) throw new Error('not opened');
   return { client, socket };
@@ -54,7 +55,7 @@ async function wsPeer(): Promise<{ client: TestClient; socket: ServerSocket }> {
   const client = new TestClient(`ws://127.0.0.1:${port}/`);
   clients.push(client);
   await client.opened();
-  await until(() => sockets.length > count, 'the open handler');
+  await until('the open handler', () => sockets.length > count);
   const socket = sockets.at(-1);
   if (socket === undefined) throw new Error('not opened');
   return { client, socket };
@@ -102,7 +103,7 @@ describe('topics', () => {
     const before = process.memoryUsage().rss;
     const frame = Buffer.alloc(MIB, 1);
     for (let i = 0; i < 24; i++) server.publish('all', frame);
-    await until(() => server.stats().bytes.queuedConnections === 30, 'a flush');
+    await until('a flush', () => server.stats().bytes.queuedConnections === 30);
     const { bytes, topics } = server.stats();
     expect(bytes.queued).toBeGreaterThan(300 * MIB);
     expect(bytes.queuedMax).toBeGreaterThanOrEqual(bytes.queued);
@@ -151,7 +152,7 @@ describe('a peer that does not read', () => {
     while (socket.send(Buffer.alloc(MIB)) !== 'dropped') {
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await until(() => closes.length === 1, 'the close');
+    await until('the close', () => closes.length === 1);
     const info = { wasClean: false, initiator: 'error', bytesUnsent: expect.any(Number) };
     expect(closes).toEqual([[1006, info]]);
     expect((closes as [unknown, { bytesUnsent: number }][])[0]?.[1].bytesUnsent).toBeGreaterThan(
@@ -172,7 +173,7 @@ describe('a peer that does not read', () => {
       expect(socket.send(`price ${i}`, { key: 'price' })).toBe('queued');
     }
     client.ws.resume();
-    await until(() => client.received.at(-1) === 'price 999', 'the newest');
+    await until('the newest', () => client.received.at(-1) === 'price 999');
     expect(client.received.filter((text) => String(text).startsWith('price'))).toEqual([
       'price 999',
     ]);
@@ -252,13 +253,13 @@ describe('messages in pieces', () => {
     const { client, socket } = await wsPeer();
     const sent = 4000;
     for (let i = 0; i < sent; i++) client.ws.send('x'.repeat(1000));
-    await until(() => client.ws.bufferedAmount === 0 || count > 0, 'the first message');
+    await until('the first message', () => client.ws.bufferedAmount === 0 || count > 0);
     // Turns of the loop in which more could have been read.
     for (let i = 0; i < 20; i++) await fetch(`http://127.0.0.1:${port}/turn`);
     expect(socket.info().bytesReceived).toBeLessThan(2 * READ_BYTES_MAX + 1024);
     expect(count).toBe(1);
     finish?.();
-    await until(() => count === sent, 'all messages');
+    await until('all messages', () => count === sent);
   });
 
   test('serial handlers keep the order, and hold the peer back meanwhile', async () => {
@@ -276,7 +277,7 @@ describe('messages in pieces', () => {
     const { client } = await wsPeer();
     const sent = Array.from({ length: 2000 }, (_, i) => `message ${i}`);
     for (const text of sent) client.ws.send(text);
-    await until(() => log.length === sent.length, 'all messages');
+    await until('all messages', () => log.length === sent.length);
     expect(log).toEqual(sent);
   });
 });

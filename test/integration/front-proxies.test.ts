@@ -12,7 +12,7 @@ import { createServer } from '../../lib/server/server.ts';
 import type { Server } from '../../lib/server/types.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { type Behind, FrontProxy } from '../support/front-proxy.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const CLIENT = '127.0.0.5';
 const FORGED = '203.0.113.66';
@@ -118,7 +118,7 @@ describe.each<ForwardedHeader>(['x-forwarded-for', 'forwarded'])(
       await once(socket, 'open');
       expect(await fetchFrom(port('http'))).toBe('Too many connections of this address.\n');
       socket.terminate();
-      await until(() => own.server.stats().admission.addresses === 0, 'a place');
+      await until('a place', () => own.server.stats().admission.addresses === 0);
       expect(await fetchFrom(port('http'))).toBe(CLIENT);
       own.server.setAdmission({});
     });

@@ -3,7 +3,8 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { HttpClient } from '../support/http-client.ts';
-import { TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { TestClient } from '../support/websocket-client.ts';
 import { Rig, type RigOptions } from './gateway-rig.ts';
 
 let rig: Rig | undefined;
@@ -44,7 +45,7 @@ test('sockets of one address are limited over all listening addresses, with 429'
   expect((await knock(two, token, '192.0.2.2')).refusedWith).toBeUndefined();
   expect(own.gateway?.stats().sessionsRefused).toBe(2);
   first.ws.terminate();
-  await until(() => own.gateway?.stats().connections === 2, 'one to leave');
+  await until('one to leave', () => own.gateway?.stats().connections === 2);
   expect((await knock(two, token, '192.0.2.1')).refusedWith).toBeUndefined();
 });
 

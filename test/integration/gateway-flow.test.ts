@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Json, messageOf, Rig, until } from './gateway-rig.ts';
+import { until } from '../support/until.ts';
+import { type Json, messageOf, Rig } from './gateway-rig.ts';
 
 const CONVERSATION = 'messenger/100/7';
 

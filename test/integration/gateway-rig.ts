@@ -11,25 +11,14 @@ import type { Log } from '../../lib/base/log.ts';
 import { createGateway, type Gateway, type GatewayDeps } from '../../lib/gateway/gateway.ts';
 import type { GatewaySettings } from '../../lib/gateway/settings.ts';
 import { type MintClaims, mintToken } from '../../lib/gateway/tokens.ts';
+import { until } from '../support/until.ts';
 
 export const APP_SECRET = 'app-secret-for-tests';
 export const JWT_SECRET = 'jwt-secret-for-tests-of-32-bytes-or-more';
 export const PAGE_TOKEN = 'EAApagetokenfortests';
 export const VERIFY_TOKEN = 'verify-token-for-tests';
-const WAIT_MS = 10_000;
 
 export type Json = Record<string, unknown>;
-
-/** Resolves when `check` holds; asks again after every turn of the loop, up to a deadline. */
-export async function until<T>(what: string, check: () => T | undefined | false): Promise<T> {
-  const latest = Date.now() + WAIT_MS;
-  for (;;) {
-    const value = check();
-    if (value !== undefined && value !== false) return value;
-    if (Date.now() > latest) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 export interface GraphCall {
   readonly method: string;

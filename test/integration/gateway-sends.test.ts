@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Agent, type Json, Rig, until } from './gateway-rig.ts';
+import { until } from '../support/until.ts';
+import { type Agent, type Json, Rig } from './gateway-rig.ts';
 
 const CONVERSATION = 'messenger/100/7';
 const ID = '4d1c8b6e-1a8c-4c3c-9a37-5c9e60a0c001';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Agent, type Json, Rig, until } from './gateway-rig.ts';
+import { until } from '../support/until.ts';
+import { Agent, type Json, Rig } from './gateway-rig.ts';
 
 const CONVERSATION = 'messenger/100/7';
 const seqsOf = (messages: readonly Json[]): unknown[] => messages.map((message) => message['seq']);

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Agent, type Json, Rig, until } from './gateway-rig.ts';
+import { until } from '../support/until.ts';
+import { type Agent, type Json, Rig } from './gateway-rig.ts';
 
 let rig: Rig;
 afterEach(() => rig.stop());

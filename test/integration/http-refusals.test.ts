@@ -16,7 +16,7 @@ import {
   REFUSED_SMUGGLING,
   SMUGGLED,
 } from '../support/refused-requests.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 let server: Server;
 const dispatched: string[] = [];
@@ -42,7 +42,7 @@ async function refuses(input: string, fault: FaultName): Promise<void> {
   expect(text).toContain('\r\nConnection: close\r\n');
   expect(text.endsWith(`${HTTP_FAULTS[fault].message}\n`)).toBe(true);
   client.socket.end();
-  await until(() => client.isClosed, 'the close');
+  await until('the close', () => client.isClosed);
   expect(client.errorCode).toBeUndefined();
   expect(dispatched.slice(before)).not.toContain('/smuggled');
 }
@@ -61,7 +61,7 @@ test('a proper pair of requests is dispatched by the same server', async () => {
   const before = dispatched.length;
   const client = new HttpClient(server.port);
   client.send(`${chunked('5\r\nhello\r\n0\r\nX-Trailer: y\r\n\r\n')}${SMUGGLED}`);
-  await until(() => client.statuses.length === 2, 'two answers');
+  await until('two answers', () => client.statuses.length === 2);
   expect(dispatched.slice(before)).toEqual(['/', '/smuggled']);
   client.destroy();
 });

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, ServerResponse } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 const servers: Server[] = [];
@@ -55,7 +55,7 @@ describe('a streamed answer', () => {
       askedBefore = asked;
       return (streaming?.pendingBytes ?? 0) > 0 && looks > 20;
     };
-    await until(hasStalled, 'a stall');
+    await until('a stall', hasStalled);
     expect(streaming?.pendingBytes).toBeLessThan(128 * 1024);
     expect(asked).toBeLessThan(1024);
     client.socket.resume();
@@ -85,9 +85,9 @@ describe('a streamed answer', () => {
     const client = connectTo(server).send(GET('/'));
     await client.says('chunked');
     leave(client);
-    await until(() => outcomes.length > 0 && isClosed, 'the end of the stream');
+    await until('the end of the stream', () => outcomes.length > 0 && isClosed);
     expect(outcomes).toEqual([false, true, true]);
-    await until(() => server.connectionCount === 0, 'the connection to go');
+    await until('the connection to go', () => server.connectionCount === 0);
   });
 
   test('aborts the signal of a handler that only waits', async () => {
@@ -98,9 +98,9 @@ describe('a streamed answer', () => {
     });
     await server.listen();
     const client = connectTo(server).send(GET('/'));
-    await until(() => server.connectionCount === 1, 'the request');
+    await until('the request', () => server.connectionCount === 1);
     client.destroy();
-    await until(() => reasons.length > 0, 'the signal');
+    await until('the signal', () => reasons.length > 0);
     expect(reasons).toMatchObject([{ code: 'ERR_CLOSED' }]);
   });
 });
@@ -166,7 +166,7 @@ describe('a refusal reaches a client that is still sending', () => {
     expect(text).toContain('The request body is too large.\n');
     expect(client.errorCode).toBeUndefined();
     client.socket.end();
-    await until(() => client.isClosed, 'the close');
+    await until('the close', () => client.isClosed);
     expect(client.errorCode).toBeUndefined();
   });
 
@@ -206,7 +206,7 @@ describe('a client that is too slow gets 408 and the close', () => {
     expect(text.endsWith(message)).toBe(true);
     // One byte a moment does not move the deadline, and does not turn the answer into a reset.
     client.send('x').socket.end();
-    await until(() => client.isClosed, 'the close');
+    await until('the close', () => client.isClosed);
     expect(client.errorCode).toBeUndefined();
   });
 

@@ -13,7 +13,8 @@ import {
   type RawFrame,
   rawFrames,
 } from '../support/deflate-frames.ts';
-import { RawClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { RawClient } from '../support/websocket-client.ts';
 import { clientFrame } from '../support/websocket-frames.ts';
 
 const { deflate: codec } = loadCodec();
@@ -37,7 +38,7 @@ beforeEach(() => {
 afterEach(async () => {
   client.destroy();
   await server.close({ deadlineMs: 1000 });
-  await until(() => codec.liveStreams() === 0, 'all streams to be freed');
+  await until('all streams to be freed', () => codec.liveStreams() === 0);
 });
 
 /** Opens a socket. @returns the extensions that were answered; undefined for none */
@@ -57,14 +58,14 @@ async function open(
   client = new RawClient((await server.listen()).port);
   const head = await client.upgrade('/', { 'Sec-WebSocket-Extensions': offer });
   expect(head).toMatch(/^HTTP\/1\.1 101 /);
-  await until(() => socket !== undefined, 'the open handler');
+  await until('the open handler', () => socket !== undefined);
   return /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1];
 }
 
 /** Sends texts, one frame each. */
 async function sent(...texts: readonly string[]): Promise<readonly RawFrame[]> {
   for (const text of texts) socket?.send(text);
-  await until(() => rawFrames(client.received).length === texts.length, 'every frame');
+  await until('every frame', () => rawFrames(client.received).length === texts.length);
   return rawFrames(client.received);
 }
 
@@ -115,9 +116,9 @@ describe('section 6: framing', () => {
     await open(PMD);
     client.send(clientFrame({ opcode: 9, payload: 'ping ping ping ping' }));
     socket?.ping(Buffer.from('are you there'));
-    await until(() => rawFrames(client.received).length === 2, 'a pong and a ping');
+    await until('a pong and a ping', () => rawFrames(client.received).length === 2);
     socket?.close(1000, 'bye bye bye bye');
-    await until(() => rawFrames(client.received).length === 3, 'the close');
+    await until('the close', () => rawFrames(client.received).length === 3);
     const first = rawFrames(client.received).map((frame) => frame.first);
     expect(first.sort()).toEqual([FINAL | 8, FINAL | 9, FINAL | 10]);
   });
@@ -149,9 +150,9 @@ describe('section 6: framing', () => {
     client.send(clientFrame({ rsv: COMPRESSED, fin: false, payload: payload.subarray(0, 5) }));
     client.send(clientFrame({ opcode: 9 }));
     client.send(clientFrame({ opcode: 0, payload: payload.subarray(5) }));
-    await until(() => heard.length > 0, 'the message');
+    await until('the message', () => heard.length > 0);
     expect(heard).toEqual([`text ${TEXT}`]);
-    await until(() => rawFrames(client.received).length > 0, 'the pong');
+    await until('the pong', () => rawFrames(client.received).length > 0);
     expect(rawFrames(client.received)).toEqual([{ first: FINAL | 10, payload: Buffer.of() }]);
   });
 });
@@ -182,7 +183,7 @@ describe('section 7.1.1: context takeover', () => {
     for (let i = 0; i < 3; i++) {
       client.send(clientFrame({ rsv: COMPRESSED, payload: peer.compress(TEXT) }));
     }
-    await until(() => heard.length === 3, 'three messages');
+    await until('three messages', () => heard.length === 3);
     expect(heard).toEqual(Array(3).fill(`text ${TEXT}`));
   });
 });
@@ -248,7 +249,7 @@ describe('section 7.2: payloads', () => {
   ])('7.2.2: is read: %s', async (_title, hex) => {
     await open(PMD);
     client.send(clientFrame({ rsv: COMPRESSED, payload: Buffer.from(hex, 'hex') }));
-    await until(() => heard.length > 0, 'the message');
+    await until('the message', () => heard.length > 0);
     expect(heard).toEqual(['text Hello']);
   });
 

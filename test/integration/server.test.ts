@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import * as library from '../../lib/index.ts';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, ServerSocket } from '../../lib/server/types.ts';
-import { RawClient, TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { RawClient, TestClient } from '../support/websocket-client.ts';
 import { clientFrame } from '../support/websocket-frames.ts';
 
 const servers: Server[] = [];
@@ -66,7 +67,7 @@ describe('routes', () => {
     const client = new TestClient(`ws://127.0.0.1:${server.port}/`, [], { headers });
     clients.push(client);
     await client.opened();
-    await until(() => ips.length === 1, 'open');
+    await until('open', () => ips.length === 1);
     expect(ips).toEqual(['203.0.113.7']);
   });
 });
@@ -96,7 +97,7 @@ describe('topics', () => {
     const own: TestClient[] = [];
     for (let i = 0; i < count; i++) {
       own.push(await connect(server, '/'));
-      await until(() => sockets.length === i + 1, 'open');
+      await until('open', () => sockets.length === i + 1);
     }
     return { server, sockets, dropped, clients: own };
   }
@@ -127,7 +128,7 @@ describe('topics', () => {
     expect(second?.unsubscribe('all')).toBe(false);
     expect(server.publish('all', 'a').subscribers).toBe(1);
     own[0]?.ws.terminate();
-    await until(() => server.subscriberCount('other') === 0, 'the end');
+    await until('the end', () => server.subscriberCount('other') === 0);
     expect(server.subscriberCount('all')).toBe(0);
   });
 
@@ -144,10 +145,10 @@ describe('topics', () => {
     own[0]?.ws.pause();
     const frame = Buffer.alloc(256 * 1024);
     let published = 0;
-    await until(() => {
+    await until('the first drop', () => {
       published++;
       return server.publish('all', frame).dropped > 0;
-    }, 'the first drop');
+    });
     expect(dropped).toEqual(['0 all']);
     expect(sockets[0]?.pendingBytes).toBeGreaterThanOrEqual(1024 * 1024);
     await own[1]?.hears(published);
@@ -169,7 +170,7 @@ describe('closing', () => {
     const { port } = server;
     const client = await connect(server, '/');
     const answer = fetch(`http://127.0.0.1:${port}/slow`);
-    await until(() => finish !== undefined, 'the request');
+    await until('the request', () => finish !== undefined);
     const closed = server.close({ reason: 'restart' });
     expect(await client.ended()).toEqual({ code: 1001, reason: 'restart' });
     finish?.();
@@ -198,7 +199,7 @@ describe('closing', () => {
     const silent = new RawClient(server.port);
     await silent.upgrade('/');
     await server.close({ deadlineMs: 50 });
-    await until(() => silent.isClosed, 'the drop');
+    await until('the drop', () => silent.isClosed);
     expect(closes).toEqual([1006]);
   });
 
@@ -278,7 +279,7 @@ describe('errors', () => {
       good.ws.send('good');
       expect((await bad.ended()).code).toBe(1011);
       expect(await good.hears(1)).toEqual(['good']);
-      await until(() => raised.length === 1, 'the error');
+      await until('the error', () => raised.length === 1);
     } finally {
       process.removeAllListeners('uncaughtException');
       for (const listener of before) process.on('uncaughtException', listener);
@@ -297,7 +298,7 @@ test('the borrowed slab is not what handlers keep', async () => {
   for (let i = 0; i < 50; i++) {
     sent.push(`kept ${i} ${'.'.repeat(i)}`);
     raw.send(clientFrame({ opcode: i % 2 === 0 ? 1 : 2, payload: sent[i] ?? '' }));
-    await until(() => kept.length === i + 1, 'a message');
+    await until('a message', () => kept.length === i + 1);
   }
   expect(kept.map(String)).toEqual(sent);
   raw.destroy();

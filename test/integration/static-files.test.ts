@@ -32,7 +32,7 @@ import {
 } from '../../lib/server/static/static-store.ts';
 import type { Server, StaticFilesOptions } from '../../lib/server/types.ts';
 import { HttpClient } from '../support/http-client.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 const servers: Server[] = [];
@@ -386,7 +386,7 @@ describe('a file that is being sent', () => {
     const { port, failed } = await serve();
     const client = new HttpClient(port);
     client.send(`GET /f/${name} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    await until(() => client.receivedBytes > 0, 'the first bytes');
+    await until('the first bytes', () => client.receivedBytes > 0);
     client.socket.pause();
     return { client, failed };
   };
@@ -395,7 +395,7 @@ describe('a file that is being sent', () => {
     const { client, failed } = await startSlowly('shrinking.bin');
     truncateSync(join(folder, 'shrinking.bin'), 1000);
     client.socket.resume();
-    await until(() => client.isClosed || client.hasEnded, 'the end');
+    await until('the end', () => client.isClosed || client.hasEnded);
     expect(client.receivedBytes).toBeLessThan(64 * MIB);
     expect(failed).toEqual(['shrinking.bin: The file became shorter.']);
     client.destroy();
@@ -405,7 +405,7 @@ describe('a file that is being sent', () => {
     const { client, failed } = await startSlowly('changing.bin');
     utimesSync(join(folder, 'changing.bin'), new Date(), new Date(Date.now() + 9000));
     client.socket.resume();
-    await until(() => client.isClosed || client.hasEnded, 'the end');
+    await until('the end', () => client.isClosed || client.hasEnded);
     expect(client.receivedBytes).toBeLessThan(64 * MIB);
     expect(failed).toEqual(['changing.bin: The file was changed.']);
     client.destroy();
@@ -415,7 +415,7 @@ describe('a file that is being sent', () => {
     const { client, failed } = await startSlowly('growing.bin');
     writeFileSync(join(folder, 'growing.bin'), 'more', { flag: 'a' });
     client.socket.resume();
-    await until(() => client.receivedBytes >= 64 * MIB, 'all bytes');
+    await until('all bytes', () => client.receivedBytes >= 64 * MIB);
     expect(client.text).toContain(`Content-Length: ${64 * MIB}\r\n`);
     expect(failed).toEqual([]);
     client.destroy();
@@ -430,11 +430,11 @@ describe('a file that is being sent', () => {
     server.get('/f/*', (request, response) => files.handle(request, response));
     const { port } = await server.listen();
     const client = new HttpClient(port).send('GET /f/left.bin HTTP/1.1\r\nHost: a\r\n\r\n');
-    await until(() => client.receivedBytes > 0, 'the first bytes');
+    await until('the first bytes', () => client.receivedBytes > 0);
     client.socket.pause();
     expect([files.store.large.count, files.store.large.idleCount]).toEqual([1, 0]);
     client.reset();
-    await until(() => files.store.large.idleCount === 1, 'the descriptor');
+    await until('the descriptor', () => files.store.large.idleCount === 1);
   });
 });
 

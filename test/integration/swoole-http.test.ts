@@ -9,7 +9,8 @@ import { describe, expect, test } from 'vitest';
 import * as swoole from '../../lib/compat/swoole/index.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { SwooleRig, talkers } from '../support/swoole-rig.ts';
-import { TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { TestClient } from '../support/websocket-client.ts';
 
 const { Server } = swoole;
 const nothing = (): undefined => undefined;
@@ -52,7 +53,7 @@ describe('handshakes', () => {
     expect([odd.refusedWith, odd.refusedHeaders['x-seen']]).toEqual([418, 'yes']);
     const good = await rig.open('/');
     good.ws.send('in');
-    await until(() => frames.length === 1, 'a message');
+    await until('a message', () => frames.length === 1);
     expect(fds).toEqual([]);
     expect(rig.server.push(frames[0]?.fd ?? 0, 'out')).toBe(true);
     expect(await good.hears(1)).toEqual(['out']);
@@ -182,14 +183,14 @@ describe('ports', () => {
     const rig = await SwooleRig.start({ message: nothing }, {}, server);
     const client = rig.raw(port.port);
     client.send('one');
-    await until(() => client.received.toString() === 'got one', 'an answer');
+    await until('an answer', () => client.received.toString() === 'got one');
     const info = server.getClientInfo(1);
     expect(info !== false && info.server_port).toBe(port.port);
     expect(server.push(1, 'x')).toBe(false);
     client.send('end');
-    await until(() => client.hasEnded, 'the end');
+    await until('the end', () => client.hasEnded);
     client.socket.destroy();
-    await until(() => log.length === 2, 'close');
+    await until('close', () => log.length === 2);
     expect(log).toEqual(['connect 1', 'close 1 -1']);
   });
 
@@ -206,7 +207,7 @@ describe('ports', () => {
     });
     const client = rig.raw();
     client.send('go');
-    await until(() => client.received.length >= bytes.length + 6, 'the file');
+    await until('the file', () => client.received.length >= bytes.length + 6);
     expect(client.received.equals(Buffer.concat([bytes, Buffer.from('behind')]))).toBe(true);
     expect(results).toEqual([false, true, true, false]);
   });

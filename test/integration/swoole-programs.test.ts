@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { blocksOf } from '../support/document-blocks.ts';
 import { PROGRAMS, Program } from '../support/swoole-program.ts';
-import { TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { TestClient } from '../support/websocket-client.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -37,12 +38,12 @@ async function openOnceItListens(url: string): Promise<TestClient> {
     });
   };
   watch();
-  await until(() => {
+  await until('a server that listens', () => {
     if (client.closed === undefined) return isOpen;
     client = new TestClient(url);
     watch();
     return false;
-  }, 'a server that listens');
+  });
   return client;
 }
 

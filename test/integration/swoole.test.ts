@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as swoole from '../../lib/compat/swoole/index.ts';
 import { talkers } from '../support/swoole-rig.ts';
-import { handshakeHead, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { handshakeHead } from '../support/websocket-client.ts';
 
 const { CloseFrame, Frame, Server } = swoole;
 
@@ -65,7 +66,7 @@ describe('push', () => {
     for (let round = 0; round < 5; round++) {
       const client = await rig.open();
       client.ws.close();
-      await until(() => closed.length === round + 1, 'close');
+      await until('close', () => closed.length === round + 1);
     }
     const last = await rig.open();
     expect(new Set(fds).size).toBe(6);
@@ -93,16 +94,16 @@ describe('push', () => {
     client.ws.pause();
     const text = 'x'.repeat(50_000);
     let taken = 0;
-    await until(() => {
+    await until('a full queue', () => {
       if (rig.server.push(fd, text)) taken++;
       return rig.server.lastOutcome === 'dropped';
-    }, 'a full queue');
+    });
     expect(rig.server.getLastError()).toBe(swoole.SWOOLE_ERROR_OUTPUT_BUFFER_OVERFLOW);
     expect(told).toEqual(['full']);
     const info = rig.server.getClientInfo(fd);
     expect(info !== false && info.send_queued_bytes).toBeGreaterThan(300_000);
     client.ws.resume();
-    await until(() => told.length === 2, 'empty');
+    await until('empty', () => told.length === 2);
     expect(told).toEqual(['full', 'empty']);
     expect((await client.hears(taken)).length).toBe(taken);
     expect(rig.server.push(fd, 'again')).toBe(true);
@@ -119,13 +120,13 @@ describe('control frames', () => {
     const client = await rig.open();
     client.ws.ping('from client');
     expect(rig.server.ping(fds[0] ?? 0, 'from server')).toBe(true);
-    await until(() => frames.length === 2, 'ping and pong');
+    await until('ping and pong', () => frames.length === 2);
     expect(frames.map(({ opcode, data }) => [opcode, String(data)]).sort()).toEqual([
       [10, 'from server'],
       [9, 'from client'],
     ]);
     client.ws.close(4001, 'enough');
-    await until(() => closed.length === 1, 'close');
+    await until('close', () => closed.length === 1);
     expect(frames[2]).toBeInstanceOf(CloseFrame);
     expect(frames[2]).toMatchObject({ opcode: 8, code: 4001, reason: 'enough', fd: fds[0] });
   });
@@ -136,9 +137,9 @@ describe('control frames', () => {
     let pongs = 0;
     client.ws.on('pong', () => pongs++);
     client.ws.ping();
-    await until(() => pongs === 1, 'pong');
+    await until('pong', () => pongs === 1);
     client.ws.send('data');
-    await until(() => frames.length === 1, 'data');
+    await until('data', () => frames.length === 1);
     expect(frames[0]).toMatchObject({ data: 'data', opcode: 1, finish: true, flags: 1 });
   });
 });
@@ -148,15 +149,15 @@ describe('the end of a connection', () => {
     const { rig, fds, closed } = await talkers();
     const first = await rig.open();
     first.ws.close(1000, 'done');
-    await until(() => closed.length === 1, 'close');
+    await until('close', () => closed.length === 1);
     const second = await rig.open();
     expect(rig.server.disconnect(fds[1] ?? 0, 4002, 'kicked')).toBe(true);
     expect(await second.ended()).toEqual({ code: 4002, reason: 'kicked' });
-    await until(() => closed.length === 2, 'close');
+    await until('close', () => closed.length === 2);
     const third = await rig.open();
     expect(rig.server.close(fds[2] ?? 0, true)).toBe(true);
     expect((await third.ended()).code).toBe(1006);
-    await until(() => closed.length === 3, 'close');
+    await until('close', () => closed.length === 3);
     expect(closed.map(([fd, reactorId]) => [fd, reactorId])).toEqual([
       [fds[0], 0],
       [fds[1], -1],
@@ -170,11 +171,11 @@ describe('the end of a connection', () => {
     const gone: string[] = [];
     const { rig, closed } = await talkers({}, { disconnect: (_server, fd) => gone.push(`${fd}`) });
     rig.raw().socket.end();
-    await until(() => gone.length === 1, 'disconnect');
+    await until('disconnect', () => gone.length === 1);
     expect(closed).toEqual([]);
     const other = await talkers();
     other.rig.raw().socket.end();
-    await until(() => other.closed.length === 1, 'close');
+    await until('close', () => other.closed.length === 1);
   });
 
   test('getClientInfo and connections in the close callback still know it', async () => {
@@ -189,9 +190,9 @@ describe('the end of a connection', () => {
       },
     );
     (await rig.open()).ws.terminate();
-    await until(() => seen.length === 2, 'close');
+    await until('close', () => seen.length === 2);
     expect(seen).toEqual(['127.0.0.1', false]);
-    await until(() => rig.server.connections.length === 0, 'nobody');
+    await until('nobody', () => rig.server.connections.length === 0);
   });
 });
 
@@ -217,10 +218,10 @@ describe('callbacks that throw', () => {
       if (name === 'request') bad.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
       else bad.send(handshakeHead('/'));
       if (name === 'message') bad.send(Buffer.from('818000000000', 'hex'));
-      await until(() => rig.errors.length > 0, 'the error');
+      await until('the error', () => rig.errors.length > 0);
       expect(String(rig.errors[0])).toContain(`in ${name}`);
-      if (name === 'request') await until(() => bad.received.includes('HTTP/1.1 500'), '500');
-      else await until(() => bad.hasEnded || bad.isClosed, 'its end');
+      if (name === 'request') await until('500', () => bad.received.includes('HTTP/1.1 500'));
+      else await until('its end', () => bad.hasEnded || bad.isClosed);
       isBroken = false;
       expect(rig.server.push(fd, 'alive')).toBe(true);
       expect(await good.hears(1)).toEqual(['alive']);
@@ -241,7 +242,7 @@ describe('callbacks that throw', () => {
       throw new Error('in defer');
     });
     (await rig.open()).ws.terminate();
-    await until(() => rig.errors.length === 3, 'three errors');
+    await until('three errors', () => rig.errors.length === 3);
     const texts = rig.errors.map((error) => (error as Error).message).sort();
     expect(texts).toEqual(['in after', 'in close', 'in defer']);
     await rig.open();
@@ -254,7 +255,7 @@ describe('introspection', () => {
     const { rig, fds, frames } = await talkers();
     const client = await rig.open();
     client.ws.send('hi');
-    await until(() => frames.length === 1, 'a message');
+    await until('a message', () => frames.length === 1);
     const [fd = 0] = fds;
     rig.server.push(fd, 'ho');
     await client.hears(1);
@@ -299,7 +300,7 @@ describe('introspection', () => {
     const { rig } = await talkers({ max_connection: 1 });
     await rig.open();
     const second = rig.raw();
-    await until(() => second.isClosed, 'a reset');
+    await until('a reset', () => second.isClosed);
     expect(rig.server.stats()).toMatchObject({ abort_count: 1, connection_num: 1 });
   });
 });
@@ -313,10 +314,10 @@ describe('flow', () => {
     client.ws.send('held');
     const other = await rig.open();
     other.ws.send('free');
-    await until(() => frames.length === 1, 'the other');
+    await until('the other', () => frames.length === 1);
     expect(frames[0]?.data).toBe('free');
     expect(rig.server.confirm(fd)).toBe(true);
-    await until(() => frames.length === 2, 'the held one');
+    await until('the held one', () => frames.length === 2);
     expect(frames[1]?.data).toBe('held');
   });
 
@@ -340,7 +341,7 @@ describe('flow', () => {
   test('heartbeat() names the idle, and closes them only if asked to', async () => {
     const { rig, fds } = await talkers({ heartbeat_idle_time: 0.05 });
     const client = await rig.open();
-    await until(() => rig.server.heartbeat(false).length === 1, 'idle');
+    await until('idle', () => rig.server.heartbeat(false).length === 1);
     expect(client.closed).toBeUndefined();
     expect(rig.server.heartbeat()).toEqual(fds);
     expect((await client.ended()).code).toBe(1000);
@@ -381,7 +382,7 @@ describe('life', () => {
     expect(rig.server.stop(5)).toBe(false);
     expect(rig.server.stop()).toBe(true);
     expect((await client.ended()).code).toBe(1001);
-    await until(() => log.includes('shutdown'), 'shutdown');
+    await until('shutdown', () => log.includes('shutdown'));
     expect(log).toEqual([
       'start',
       'workerStart',
@@ -416,7 +417,7 @@ describe('life', () => {
     await client.upgrade('/');
     client.socket.pause();
     rig.server.shutdown();
-    await until(() => closed.length === 1, 'close');
+    await until('close', () => closed.length === 1);
     expect(closed[0]?.[1]).toBe(-1);
   });
 });

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadCodec } from '../../lib/native/load-codec.ts';
 import { closed, TlsRig, type TlsRigOptions } from '../support/tls-rig.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const rigs: TlsRig[] = [];
 afterEach(async () => {
@@ -56,7 +56,7 @@ describe('a handshake that fails', () => {
     const socket = await rig.raw();
     socket.write(bytes);
     await closed(socket);
-    await until(() => rig.loop.tlsCounts().failed === 1, 'the count');
+    await until('the count', () => rig.loop.tlsCounts().failed === 1);
     expect(rig.server.connectionCount).toBe(0);
     expect(loadCodec().tlsLiveCounts()).toMatchObject(NOTHING_OPEN);
     await healthy(rig);
@@ -86,7 +86,7 @@ describe('a handshake that fails', () => {
         await closed(socket);
       }
     }
-    await until(() => rig.loop.tlsCounts().failed === 14, 'all of them');
+    await until('all of them', () => rig.loop.tlsCounts().failed === 14);
     await healthy(rig);
     expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 14, timedOut: 0 });
   });
@@ -134,7 +134,7 @@ describe('a handshake that does not go on', () => {
     const neighbour = await rig.client().opened();
     const silent: Socket[] = [];
     for (let i = 0; i < 4; i++) silent.push(await rig.raw());
-    await until(() => loadCodec().tlsLiveCounts().channels === 5, 'four places taken');
+    await until('four places taken', () => loadCodec().tlsLiveCounts().channels === 5);
     const waiting = rig.get('/');
     // Connected behind it; then the loop turns for somebody else.
     silent.push(await rig.raw());
@@ -151,7 +151,7 @@ test('a hundred handshakes at once all complete', async () => {
   const sockets = await Promise.all(Array.from({ length: 100 }, () => rig.connect()));
   expect(sockets.every((socket) => socket.authorized)).toBe(true);
   // A client of TLS 1.3 is done before the server is.
-  await until(() => rig.loop.tlsCounts().completed >= 100, 'the servers side');
+  await until('the servers side', () => rig.loop.tlsCounts().completed >= 100);
   expect(rig.loop.tlsCounts()).toEqual({ completed: 100, failed: 0, timedOut: 0 });
 });
 
@@ -174,7 +174,7 @@ describe('an open connection', () => {
     const { wire, ended } = await below(rig);
     wire.write(bytes);
     await ended;
-    await until(() => rig.server.connectionCount === 1, 'its end');
+    await until('its end', () => rig.server.connectionCount === 1);
     neighbour.ws.send('fine');
     expect(await neighbour.hears(1)).toEqual(['fine']);
   });
@@ -196,9 +196,9 @@ describe('an open connection', () => {
     socket.on('error', () => undefined);
     await once(socket, 'secureConnect');
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfive.');
-    await until(() => hasBegun, 'the handler');
+    await until('the handler', () => hasBegun);
     wire.end();
-    await until(() => ends.length > 0, 'the end');
+    await until('the end', () => ends.length > 0);
     expect(ends).toEqual(['cut']);
   });
 
@@ -255,7 +255,7 @@ test('a closed listener does not answer those who were in the middle of a handsh
   const rig = await start();
   const spare = await rig.server.listen({ host: '127.0.0.1', port: 0, tls: rig.identity });
   const first = await rig.connect({ port: spare.port });
-  await until(() => rig.loop.tlsCounts().completed === 1, 'the first');
+  await until('the first', () => rig.loop.tlsCounts().completed === 1);
   const half = connectTls({ ...rig.trust, port: spare.port });
   half.on('error', () => undefined);
   spare.close();

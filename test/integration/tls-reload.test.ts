@@ -10,7 +10,7 @@ import { isSluiceError, type SluiceError } from '../../lib/base/errors.ts';
 import type { TlsInfo, TlsOptions } from '../../lib/server/types.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { closed, LOCALHOST, TlsRig, type TlsRigOptions } from '../support/tls-rig.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const rigs: TlsRig[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'));
@@ -131,7 +131,7 @@ describe.each(VERSIONS)('tickets of %s', (version) => {
       session = ticket;
     });
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await until(() => session !== undefined && socket.bytesRead > 0, 'a ticket');
+    await until('a ticket', () => session !== undefined && socket.bytesRead > 0);
     socket.destroy();
     return session as Buffer;
   }
@@ -198,7 +198,7 @@ describe.each(VERSIONS)('client certificates over %s', (version) => {
       const socket = rig.begin({ ...only, ...client });
       expect(await closed(socket)).toMatch(/ALERT|ECONNRESET/);
     }
-    await until(() => rig.loop.tlsCounts().failed === 3, 'the counts');
+    await until('the counts', () => rig.loop.tlsCounts().failed === 3);
     expect(rig.server.connectionCount).toBe(0);
   });
 });

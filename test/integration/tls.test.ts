@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:https';
 import { afterEach, describe, expect, test } from 'vitest';
 import { exchange, TlsRig, type TlsRigOptions } from '../support/tls-rig.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 const rigs: TlsRig[] = [];
 afterEach(async () => {
@@ -120,7 +120,7 @@ describe.each(VERSIONS)('%s', (version) => {
     const socket = await rig.connect(only);
     socket.pause();
     socket.write('GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    await until(() => pending > 0, 'bytes that wait');
+    await until('bytes that wait', () => pending > 0);
     expect(pending).toBeGreaterThan(500_000);
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -161,7 +161,7 @@ describe.each(VERSIONS)('%s', (version) => {
     // The TLS socket knows the one below it, whose end says nothing to TLS.
     const { _socket: tls } = client.ws as unknown as { _socket: { _handle: { close(): void } } };
     tls._handle.close();
-    await until(() => codes.length > 0, 'the close');
+    await until('the close', () => codes.length > 0);
     expect(codes).toEqual([1006]);
   });
 
@@ -202,13 +202,13 @@ test('s_client can change the keys of a connection, and goes on', async () => {
   client.stderr.on('data', (chunk) => {
     said += String(chunk);
   });
-  await until(() => answer.includes('Verify return code'), 'the handshake');
+  await until('the handshake', () => answer.includes('Verify return code'));
   for (let i = 0; i < 3; i++) {
     client.stdin.write('K\n');
-    await until(() => said.split('KEYUPDATE').length > i + 1, 'the update');
+    await until('the update', () => said.split('KEYUPDATE').length > i + 1);
   }
   client.stdin.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-  await until(() => answer.includes('hello'), 'the answer');
+  await until('the answer', () => answer.includes('hello'));
   client.kill();
 });
 
@@ -230,7 +230,7 @@ test('a topic reaches encrypted and plain sockets alike', async () => {
   for (const client of clients) await client.opened();
   const [socket] = rig.server.sockets;
   expect(socket?.info().tls?.protocol).toBe('TLSv1.3');
-  await until(() => rig.server.subscriberCount('news') === 2, 'both');
+  await until('both', () => rig.server.subscriberCount('news') === 2);
   const text = 'n'.repeat(40_000);
   for (let i = 0; i < 5; i++) rig.server.publish('news', `${i}${text}`);
   for (const client of clients) {

@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerSocket } from '../../lib/server/types.ts';
-import { handshakeHead, RawClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { handshakeHead, RawClient } from '../support/websocket-client.ts';
 import { clientClose, clientFrame, describeServerFrames } from '../support/websocket-frames.ts';
 
 let server: Server;
@@ -114,7 +115,7 @@ describe('handshakes', () => {
     if (status === 401) expect(head).toMatch(/www-authenticate: Bearer/i);
     if (status === 426) expect(head).toMatch(/sec-websocket-version: 13/i);
     client.destroy();
-    await until(() => server.connectionCount === 0, 'the end');
+    await until('the end', () => server.connectionCount === 0);
     expect(sockets).toEqual([]);
   });
 
@@ -138,7 +139,7 @@ describe('handshakes', () => {
     const head = await connect().upgrade('/protocol?p=b', { 'Sec-WebSocket-Protocol': 'a, b' });
     expect(head).toContain('\r\nSec-WebSocket-Protocol: b\r\n');
     expect(head).toContain('\r\nX-Extra: yes\r\n');
-    await until(() => sockets.length === 1, 'open');
+    await until('open', () => sockets.length === 1);
     expect(sockets[0]?.protocol).toBe('b');
   });
 
@@ -156,7 +157,7 @@ describe('handshakes', () => {
     client.send(
       Buffer.concat([Buffer.from(handshakeHead('/slow')), clientFrame({ payload: 'early' })]),
     );
-    await until(() => release !== undefined, 'the hook');
+    await until('the hook', () => release !== undefined);
     client.send(clientFrame({ payload: 'later' }));
     expect(messages).toEqual([]);
     release?.();
@@ -169,17 +170,17 @@ describe('handshakes', () => {
     expect(await client.upgrade('/slow')).toMatch(/^HTTP\/1\.1 50[34] /);
     release?.();
     client.destroy();
-    await until(() => server.connectionCount === 0, 'the end');
+    await until('the end', () => server.connectionCount === 0);
     expect(sockets).toEqual([]);
   });
 
   test('a client that leaves while the hook decides is never opened', async () => {
     const client = connect();
     client.send(handshakeHead('/slow'));
-    await until(() => release !== undefined, 'the hook');
+    await until('the hook', () => release !== undefined);
     client.socket.resetAndDestroy();
     release?.();
-    await until(() => server.connectionCount === 0, 'the end');
+    await until('the end', () => server.connectionCount === 0);
     expect(errors).toEqual([]);
     expect(closes.length).toBe(sockets.length);
   });
@@ -206,7 +207,7 @@ describe('frames', () => {
     expect(frames).toHaveLength(1);
     expect(frames[0]).toMatch(new RegExp(`^close ${code}`));
     client.destroy();
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes[0]).toMatch(new RegExp(`^${code}`));
   });
 
@@ -238,7 +239,7 @@ describe('ends', () => {
     client.send(clientClose(1000, 'bye'));
     expect(describeServerFrames(await client.untilEnd())).toEqual(['close 1000']);
     client.socket.end();
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['1000 bye']);
   });
 
@@ -255,15 +256,15 @@ describe('ends', () => {
     const client = await upgraded();
     client.socket.end();
     await client.untilEnd();
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['1006']);
   });
 
   test('a peer that does not answer our close is dropped', async () => {
     const client = await upgraded();
-    await until(() => sockets.length === 1, 'open');
+    await until('open', () => sockets.length === 1);
     sockets[0]?.close(4000);
-    await until(() => client.isClosed, 'the drop');
+    await until('the drop', () => client.isClosed);
     expect(closes).toEqual(['1006']);
   });
 });
@@ -272,7 +273,7 @@ describe('idle time', () => {
   test('a silent peer is pinged and then dropped', async () => {
     const client = await upgraded('/idle');
     expect(describeServerFrames(await client.hears(2))).toEqual(['ping']);
-    await until(() => client.isClosed, 'the drop');
+    await until('the drop', () => client.isClosed);
     expect(closes).toEqual(['1006']);
   });
 

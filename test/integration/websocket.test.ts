@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createServer } from '../../lib/server/server.ts';
 import type { Server, ServerSocket, WebSocketRoute } from '../../lib/server/types.ts';
-import { TestClient, until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
+import { TestClient } from '../support/websocket-client.ts';
 
 let server: Server;
 let url: string;
@@ -55,7 +56,7 @@ async function connect(): Promise<TestClient> {
   const client = new TestClient(url);
   clients.push(client);
   await client.opened();
-  await until(() => sockets.length === clients.length, 'the open handler');
+  await until('the open handler', () => sockets.length === clients.length);
   return client;
 }
 
@@ -167,7 +168,7 @@ describe('ping and pong', () => {
     client.ws.ping('a');
     expect(await pong).toBe('a');
     expect(sockets[0]?.ping(Buffer.from('b'))).toBe('sent');
-    await until(() => heard.length === 2, 'both');
+    await until('both', () => heard.length === 2);
     expect(heard).toEqual(['ping a', 'pong b']);
   });
 
@@ -186,7 +187,7 @@ describe('closing', () => {
     const client = await connect();
     client.ws.close(code, reason);
     expect((await client.ended()).code).toBe(code);
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual([expected]);
   });
 
@@ -194,14 +195,14 @@ describe('closing', () => {
     const client = await connect();
     client.ws.close();
     expect((await client.ended()).code).toBe(1005);
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['1005']);
   });
 
   test('the client vanishes: 1006', async () => {
     const client = await connect();
     client.ws.terminate();
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['1006']);
     expect(server.connectionCount).toBe(0);
   });
@@ -214,7 +215,7 @@ describe('closing', () => {
     expect(socket?.send('late')).toBe('dropped');
     expect(socket?.subscribe('all')).toBe(false);
     expect(await client.ended()).toEqual({ code: 4000, reason: 'enough' });
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['4000 enough']);
     expect(client.received).toEqual([]);
   });
@@ -257,7 +258,7 @@ describe('handlers that fail', () => {
     expect((await failing.ended()).code).toBe(1011);
     expect(await other.hears(1)).toEqual(['b']);
     expect(errors).toHaveLength(1);
-    await until(() => closes.length === 1, 'the close handler');
+    await until('the close handler', () => closes.length === 1);
     expect(closes).toEqual(['1011']);
   });
 
@@ -277,7 +278,7 @@ describe('handlers that fail', () => {
     const client = await connect();
     client.ws.close();
     await client.ended();
-    await until(() => errors.length === 1, 'the error');
+    await until('the error', () => errors.length === 1);
   });
 });
 
@@ -291,18 +292,18 @@ describe('slow peers', () => {
     const chunk = Buffer.alloc(256 * 1024, 'x');
     const outcomes = new Set<string>();
     let accepted = 0;
-    await until(() => {
+    await until('the first drop', () => {
       const outcome = socket?.send(chunk) ?? 'dropped';
       outcomes.add(outcome);
       if (outcome !== 'dropped') accepted++;
       return outcome === 'dropped';
-    }, 'the first drop');
+    });
     expect([...outcomes]).toEqual(expect.arrayContaining(['queued', 'dropped']));
     expect(socket?.pendingBytes).toBeGreaterThanOrEqual(8 * 1024 * 1024);
     expect(socket?.isOpen).toBe(true);
     client.ws.resume();
     await client.hears(accepted);
-    await until(() => drains > 0, 'drain');
+    await until('drain', () => drains > 0);
     expect(socket?.send('again')).toBe('sent');
   });
 });
@@ -316,12 +317,12 @@ describe('pause and resume', () => {
     };
     const client = await connect();
     for (let i = 0; i < 10; i++) client.ws.send(String(i));
-    await until(() => heard.includes('2'), 'the pause');
+    await until('the pause', () => heard.includes('2'));
     client.ws.send('10');
     await new Promise((resolve) => client.ws.send('11', resolve));
     expect(heard).toEqual(['0', '1', '2']);
     sockets[0]?.resume();
-    await until(() => heard.length === 12, 'the rest');
+    await until('the rest', () => heard.length === 12);
     expect(heard).toEqual(Array.from({ length: 12 }, (_, i) => String(i)));
   });
 });

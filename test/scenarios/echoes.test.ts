@@ -12,8 +12,8 @@ import {
   type Person,
   ScenarioRig,
   textOf,
-  until,
 } from '../support/scenario-rig.ts';
+import { until } from '../support/until.ts';
 
 const USER = '7410258963014785';
 const CONVERSATION = conversationOf(USER);

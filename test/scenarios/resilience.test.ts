@@ -21,8 +21,8 @@ import {
   Person,
   ScenarioRig,
   textOf,
-  until,
 } from '../support/scenario-rig.ts';
+import { until } from '../support/until.ts';
 
 const USER = '7410258963014785';
 const CONVERSATION = conversationOf(USER);

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { loadNative } from '../../lib/native/load.ts';
-import { until } from './gateway-process.ts';
+import { until } from './until.ts';
 
 const RECEIVER = `
 import json, socket, sys
@@ -33,7 +33,7 @@ export class Datagrams {
   /** @param name a path, or '@' and an abstract name */
   static async open(name: string): Promise<Datagrams> {
     const datagrams = new Datagrams(name);
-    await until('the datagram socket', 10_000, () => datagrams.texts.shift() === 'bound');
+    await until('the datagram socket', () => datagrams.texts.shift() === 'bound', 10_000);
     return datagrams;
   }
 
@@ -45,7 +45,7 @@ export class Datagrams {
   /** Resolves when so many have a line of that form. */
   async says(line: RegExp, count = 1): Promise<void> {
     const what = `${count} times ${line} among ${JSON.stringify(this.texts)}`;
-    await until(what, 15_000, () => this.count(line) >= count).catch((error: unknown) => {
+    await until(what, () => this.count(line) >= count, 15_000).catch((error: unknown) => {
       throw new Error(`${String(error)}; now ${JSON.stringify(this.texts)}`);
     });
   }

@@ -7,7 +7,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestIdentity } from './certificates.ts';
-import { until } from './websocket-client.ts';
+import { until } from './until.ts';
 
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
@@ -97,7 +97,7 @@ ${http}}
         probe.on('error', () => setTimeout(knock, 10));
       };
       knock();
-      await until(() => isOpen || this.#process.exitCode !== null, `port ${port}`);
+      await until(`port ${port}`, () => isOpen || this.#process.exitCode !== null);
     }
     if (this.#process.exitCode !== null) throw new Error(`the proxy has ended: ${this.#errors}`);
     return this;

@@ -255,15 +255,6 @@ export class GatewayProcess {
   }
 }
 
-/** Waits until `check` holds, looking again every few milliseconds. @throws after `ms` */
-export async function until(what: string, ms: number, check: () => boolean): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!check()) {
-    if (Date.now() > deadline) throw new Error(`Not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** A small seeded generator (mulberry32); uniform in [0, 1). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

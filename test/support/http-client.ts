@@ -1,7 +1,7 @@
 // A plain TCP client that speaks HTTP by hand: it keeps what came, and how the connection ended.
 
 import { connect, type Socket } from 'node:net';
-import { until } from './websocket-client.ts';
+import { until } from './until.ts';
 
 export class HttpClient {
   readonly socket: Socket;
@@ -45,13 +45,13 @@ export class HttpClient {
   }
 
   async says(pattern: string): Promise<string> {
-    await until(() => this.text.includes(pattern), `${pattern} in ${this.text}`);
+    await until(`${pattern} in ${this.text}`, () => this.text.includes(pattern));
     return this.text;
   }
 
   /** Waits for the server's FIN, or a reset. @returns everything that was received */
   async ended(): Promise<string> {
-    await until(() => this.hasEnded || this.isClosed, `the end of ${this.text}`);
+    await until(`the end of ${this.text}`, () => this.hasEnded || this.isClosed);
     return this.text;
   }
 

@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Appended, Journal, JournalRecord, NewRecord } from '../../lib/journal/types.ts';
+import { until } from './until.ts';
 
 /** One place where a journal lives. */
 export interface JournalPlace {
@@ -23,15 +24,6 @@ export function newRecord(change: Partial<NewRecord> = {}): NewRecord {
     data: '{"text":"hello"}',
     ...change,
   };
-}
-
-/** Resolves when `isDone` says so; asks again after each turn of the loop, up to a deadline. */
-export async function until(isDone: () => boolean, deadlineMs = 5_000): Promise<void> {
-  const end = performance.now() + deadlineMs;
-  while (!isDone()) {
-    if (performance.now() > end) throw new Error('The deadline passed.');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 function seqs(records: readonly JournalRecord[]): number[] {
@@ -280,7 +272,7 @@ export function describeJournal(name: string, makePlace: () => Promise<JournalPl
         const seen: number[] = [];
         const tail = journal.tail(2, (records) => seen.push(...seqs(records)));
         await append({});
-        await until(() => tail.position === 6);
+        await until('the tail', () => tail.position === 6);
         await append({}, { internal: true });
         expect(seen).toEqual(range(3, 8));
         expect(tail.position).toBe(8);
@@ -297,7 +289,7 @@ export function describeJournal(name: string, makePlace: () => Promise<JournalPl
         }
         for (let sent = total / 2; sent < total; sent += 10)
           await append(...range(1, 10).map(() => ({})));
-        await until(() => seen.every((list) => list.at(-1) === total));
+        await until('the tails', () => seen.every((list) => list.at(-1) === total));
         expect(seen).toEqual(starts.map((after) => range(after + 1, total)));
       });
 

@@ -30,6 +30,7 @@ import type { GraphClient } from '../../lib/messenger/types.ts';
 import { createSimulator, type Simulator } from '../../lib/simulator/simulator.ts';
 import { signatureOf, writeLikeMeta } from '../../lib/simulator/wire.ts';
 import { EXAMPLES } from './messenger-bodies.ts';
+import { until } from './until.ts';
 
 /** The Pages of the fixture, its Instagram account, and the Page of the signature's vector. */
 export const PAGE = '112233445566778';
@@ -42,24 +43,7 @@ export const APP_SECRET = 'test_app_secret_0123456789abcdef';
 const VERIFY_TOKEN = 'verify-token-of-the-scenarios';
 const JWT_SECRET = 'jwt-secret-of-the-scenarios-0123456789';
 const PAGE_IDS = [PAGE, OTHER_PAGE, INSTAGRAM, VECTOR_PAGE];
-/** Nothing here takes longer unless it is broken. */
-const WAIT_MS = 8_000;
-
 export type Json = Readonly<Record<string, unknown>>;
-
-/** Looks again every few milliseconds. @throws when nothing came of it in time */
-export async function until<Found>(
-  what: string,
-  look: () => Found | undefined | false,
-): Promise<Found> {
-  const latest = Date.now() + WAIT_MS;
-  for (;;) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > latest) throw new Error(`Waited ${WAIT_MS} ms in vain for ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 export const conversationOf = (user: string, page = PAGE): string => `messenger/${page}/${user}`;
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { until } from './gateway-process.ts';
+import { until } from './until.ts';
 
 export const PROGRAM = fileURLToPath(new URL('children/process-server.mjs', import.meta.url));
 const DEADLINE_MS = 15_000;
@@ -93,7 +93,7 @@ export class SupervisorProcess {
   async logs(message: string): Promise<Line> {
     const find = (): Line | undefined =>
       this.lines.find((line) => line.kind === 'log' && line['message'] === message);
-    await until(`log: ${message}`, DEADLINE_MS, () => find() !== undefined);
+    await until(`log: ${message}`, () => find() !== undefined, DEADLINE_MS);
     return find() as Line;
   }
 
@@ -101,7 +101,7 @@ export class SupervisorProcess {
   async says(kind: string, count = 1): Promise<Line> {
     const matching = (): Line[] => this.lines.filter((line) => line.kind === kind);
     const what = `${count} times ${kind}`;
-    await until(what, DEADLINE_MS, () => matching().length >= count).catch((error: unknown) => {
+    await until(what, () => matching().length >= count, DEADLINE_MS).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify(this.lines)} ${this.stderr}`);
     });
     return matching()[count - 1] as Line;

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect } from 'vitest';
-import { TestClient, until } from './websocket-client.ts';
+import { until } from './until.ts';
+import { TestClient } from './websocket-client.ts';
 
 export const PROGRAMS = fileURLToPath(new URL('./children/swoole', import.meta.url));
 
@@ -42,7 +43,7 @@ export class Program {
   }
 
   async says(pattern: RegExp): Promise<RegExpExecArray> {
-    await until(() => pattern.test(this.output), `${pattern} in ${this.output}`);
+    await until(`${pattern} in ${this.output}`, () => pattern.test(this.output));
     return pattern.exec(this.output) ?? expect.fail(this.output);
   }
 
@@ -62,8 +63,8 @@ export class Program {
 
   async ended(): Promise<void> {
     await until(
-      () => this.#process.exitCode !== null || this.#process.signalCode !== null,
       'the exit',
+      () => this.#process.exitCode !== null || this.#process.signalCode !== null,
     );
   }
 }

@@ -10,7 +10,8 @@ import { createLoop, type EventLoop } from '../../lib/net/event-loop.ts';
 import { createServerOn } from '../../lib/server/server.ts';
 import type { Server, ServerOptions, TlsOptions } from '../../lib/server/types.ts';
 import { makeCertificate, type TestIdentity } from './certificates.ts';
-import { TestClient, until } from './websocket-client.ts';
+import { until } from './until.ts';
+import { TestClient } from './websocket-client.ts';
 
 export type TlsRigOptions = Omit<ServerOptions, 'tls'> & { readonly tls?: Partial<TlsOptions> };
 
@@ -99,7 +100,7 @@ export class TlsRig {
     for (const client of this.#clients) client.ws.terminate();
     await this.server.close({ deadlineMs: 100 });
     await this.loop.close();
-    await until(() => loadCodec().tlsLiveCounts().channels === 0, 'the last channel to go');
+    await until('the last channel to go', () => loadCodec().tlsLiveCounts().channels === 0);
   }
 }
 

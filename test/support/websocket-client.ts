@@ -2,17 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import WebSocket from 'ws';
-
-const DEADLINE_MS = 8000;
-
-/** Waits until `holds` is true, looking after each event of the loop; fails at the deadline. */
-export async function until(holds: () => boolean, what = 'a condition'): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
+import { until } from './until.ts';
 
 /** A `ws` client that keeps what it hears. */
 export class TestClient {
@@ -50,17 +40,17 @@ export class TestClient {
 
   /** Resolves when the connection is open, or was refused. */
   async opened(): Promise<this> {
-    await until(() => this.#hasOpened || this.refusedWith !== undefined, 'open');
+    await until('open', () => this.#hasOpened || this.refusedWith !== undefined);
     return this;
   }
 
   async hears(count: number): Promise<readonly (string | Buffer)[]> {
-    await until(() => this.received.length >= count, `${count} messages`);
+    await until(`${count} messages`, () => this.received.length >= count);
     return this.received;
   }
 
   async ended(): Promise<{ readonly code: number; readonly reason: string }> {
-    await until(() => this.closed !== undefined, 'close');
+    await until('close', () => this.closed !== undefined);
     return this.closed ?? { code: 0, reason: '' };
   }
 }
@@ -128,7 +118,7 @@ export class RawClient {
 
   /** The next response head, taken off what was received. */
   async head(): Promise<string> {
-    await until(() => this.#received.includes('\r\n\r\n'), 'a response head');
+    await until('a response head', () => this.#received.includes('\r\n\r\n'));
     const end = this.#received.indexOf('\r\n\r\n') + 4;
     const head = this.#received.toString('latin1', 0, end);
     this.#received = this.#received.subarray(end);
@@ -136,13 +126,13 @@ export class RawClient {
   }
 
   async hears(bytes: number): Promise<Buffer> {
-    await until(() => this.#received.length >= bytes, `${bytes} bytes`);
+    await until(`${bytes} bytes`, () => this.#received.length >= bytes);
     return this.#received;
   }
 
   /** Everything that was received until the server's FIN. */
   async untilEnd(): Promise<Buffer> {
-    await until(() => this.hasEnded || this.isClosed, 'the end');
+    await until('the end', () => this.hasEnded || this.isClosed);
     return this.#received;
   }
 

@@ -2,7 +2,8 @@
 
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { Worker, type WorkerContext } from '../../lib/compat/workerman/index.ts';
-import { TestClient, until } from './websocket-client.ts';
+import { until } from './until.ts';
+import { TestClient } from './websocket-client.ts';
 
 /** What Worker.log() and safeEcho() have said since the last stop. */
 export const logged: string[] = [];
@@ -49,11 +50,11 @@ export class Peer {
   }
 
   async hears(text: string): Promise<void> {
-    await until(() => this.text.includes(text), `${JSON.stringify(text)} in ${this.text}`);
+    await until(`${JSON.stringify(text)} in ${this.text}`, () => this.text.includes(text));
   }
 
   async ended(): Promise<void> {
-    await until(() => this.hasEnded || this.isClosed, 'the end');
+    await until('the end', () => this.hasEnded || this.isClosed);
   }
 }
 

@@ -10,9 +10,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { askAdmin } from '../../lib/process/admin-client.ts';
 import type { ProcessStatus } from '../../lib/process/admin-socket.ts';
 import { openAdminSocket } from '../../lib/process/admin-socket.ts';
-import { GatewayProcess, PAGE, until } from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE } from '../support/gateway-process.ts';
 import { temporaryDirectory } from '../support/journal-rig.ts';
 import { joinLightly, type LightAgent } from '../support/light-agents.ts';
+import { until } from '../support/until.ts';
 
 const BIN = join(import.meta.dirname, '../../bin/sluice.mjs');
 const run = promisify(execFile);
@@ -73,7 +74,7 @@ describe('several processes', () => {
     process.kill(gateway.pidOf(2), 'SIGSTOP');
     const before = gateway.pidOf(0);
     process.kill(before, 'SIGKILL');
-    await until('the dead one is missed', 10_000, () => gateway.countOf('worker died') > 0);
+    await until('the dead one is missed', () => gateway.countOf('worker died') > 0, 10_000);
     const pids = (await processesOf(gateway)).map((each) => each.pid);
     expect(pids).not.toContain(before);
     expect(pids.length).toBeGreaterThanOrEqual(3);
@@ -177,8 +178,8 @@ describe('one process', () => {
     gateway.signal('SIGUSR2');
     await until(
       'the answer to SIGUSR2',
-      10_000,
       () => gateway.countOf('An upgrade in place') === 1,
+      10_000,
     );
     expect(await sluice(gateway, 'restart')).toMatchObject({
       code: 1,

@@ -4,7 +4,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Endurance } from '../support/endurance.ts';
 import { HttpClient } from '../support/http-client.ts';
-import { until } from '../support/websocket-client.ts';
+import { until } from '../support/until.ts';
 
 /** Enough to load the modules, which are read side by side. */
 const DESCRIPTORS = 256;
@@ -30,7 +30,7 @@ test('without descriptors a server rests, serves whom it has, and goes on', asyn
     client.send('GET /plain HTTP/1.1\r\nHost: a\r\n\r\n');
     clients.push(client);
   }
-  await until(() => clients.some(answered), 'the first answer');
+  await until('the first answer', () => clients.some(answered));
   const before = await endurance.usage();
   await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
   const after = await endurance.usage();
@@ -41,12 +41,12 @@ test('without descriptors a server rests, serves whom it has, and goes on', asyn
   expect(after.cpuMs - before.cpuMs).toBeLessThan(CPU_MS_MAX);
 
   for (const client of served) client.send('GET /plain HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(() => served.every((client) => client.statuses.length === 2), 'second answers');
+  await until('second answers', () => served.every((client) => client.statuses.length === 2));
 
   const waiting = clients.filter((client) => !answered(client));
   for (const client of served) client.destroy();
   const next = waiting.slice(0, served.length);
-  await until(() => next.filter(answered).length >= 10, 'those who waited');
+  await until('those who waited', () => next.filter(answered).length >= 10);
   for (const client of waiting) if (answered(client)) client.destroy();
-  await until(() => waiting.filter(answered).length > next.length / 2, 'the queue to move');
+  await until('the queue to move', () => waiting.filter(answered).length > next.length / 2);
 });

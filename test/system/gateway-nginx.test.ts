@@ -9,14 +9,8 @@ import { WebSocket } from 'ws';
 import { mintToken } from '../../lib/gateway/tokens.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { FrontProxy } from '../support/front-proxy.ts';
-import {
-  GatewayProcess,
-  PAGE,
-  SECRETS,
-  sign,
-  textBody,
-  until,
-} from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE, SECRETS, sign, textBody } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const DOCUMENT = join(import.meta.dirname, '../../docs/operations.md');
 const USER = '7000000001';
@@ -71,11 +65,13 @@ test('webhooks and agents go through nginx, also while everything is replaced', 
     closed = code;
   });
   socket.on('open', () => socket.send('{"type":"hello","id":"h","session":"tab"}'));
-  await until('it has joined', 10_000, () => messages.some((text) => text.includes('"position"')));
+  await until('it has joined', () => messages.some((text) => text.includes('"position"')), 10_000);
 
   expect(await post('m_first')).toBe(200);
-  await until('it sees the message', 10_000, () =>
-    messages.some((text) => text.includes('m_first')),
+  await until(
+    'it sees the message',
+    () => messages.some((text) => text.includes('m_first')),
+    10_000,
   );
   const { connections } = JSON.parse(gateway.command('connections', '--json')) as {
     connections: readonly { readonly agent: string }[];

@@ -4,9 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-import { GatewayProcess, PAGE, seededRandom, until } from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE, seededRandom } from '../support/gateway-process.ts';
 import { noEncounters, ResumingAgent } from '../support/resuming-agents.ts';
 import { type Answers, noAnswers, Paced, visit, Webhooks } from '../support/steady-load.ts';
+import { until } from '../support/until.ts';
 
 const IS_SOAK = process.env['SLUICE_TEST_SOAK'] === '1';
 const SEED = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
@@ -39,7 +40,7 @@ async function startGateway(workers = 2, pages = PAGES): Promise<GatewayProcess>
 async function endGateway(gateway: GatewayProcess): Promise<void> {
   const pids = pidsOf(gateway);
   await gateway.kill();
-  await until('all of the gateway is gone', 20_000, () => !pids.some(isAlive));
+  await until('all of the gateway is gone', () => !pids.some(isAlive), 20_000);
   await gateway.dispose();
 }
 
@@ -127,7 +128,7 @@ async function expectAllSeen(gateway: GatewayProcess, agents: readonly ResumingA
   const missing = (): number =>
     agents.filter((agent) => (agent.seqs.at(-1) ?? 0) < (expected.get(agent.page)?.at(-1) ?? 0))
       .length;
-  await until('all agents have the last event', SETTLE_MS, () => missing() === 0);
+  await until('all agents have the last event', () => missing() === 0, SETTLE_MS);
   for (const agent of agents) expect(agent.seqs).toEqual(expected.get(agent.page) ?? []);
 }
 
@@ -152,7 +153,7 @@ describe(`under load (seed ${SEED})`, () => {
       gateway.signal(signal);
       reloads += 1;
     });
-    await until('the last reload is done', SETTLE_MS, () => startsOf(gateway) >= 3 * reloads + 3);
+    await until('the last reload is done', () => startsOf(gateway) >= 3 * reloads + 3, SETTLE_MS);
     await load.stop();
     const { webhooks, visits } = load;
     console.log(
@@ -177,7 +178,7 @@ describe(`under load (seed ${SEED})`, () => {
     const gateway = await startGateway();
     gateway.writeConfig({ workers: 3 });
     gateway.signal('SIGUSR2');
-    await until('the refusal', SETTLE_MS, () => gateway.countOf('upgrade failed') === 1);
+    await until('the refusal', () => gateway.countOf('upgrade failed') === 1, SETTLE_MS);
     expect(gateway.output).toContain('workers: 2 run; another number takes a stop and a start');
     expect(startsOf(gateway)).toBe(3);
     expect(pidsOf(gateway)).toHaveLength(3);
@@ -210,7 +211,7 @@ describe(`under load (seed ${SEED})`, () => {
     expect(visits.msMax).toBeLessThan(ANSWER_MS_MAX);
     expect(webhooks.answers.msMax).toBeLessThan(ANSWER_MS_MAX + 3_000);
     expect([met.snapshots, met.gaps]).toEqual([0, 0]);
-    await until('all agents are back', SETTLE_MS, () => agents.every((agent) => agent.isOpen));
+    await until('all agents are back', () => agents.every((agent) => agent.isOpen), SETTLE_MS);
     await expectAllSeen(gateway, agents);
     const stored = gateway.records().map((record) => String(record.data['mid']));
     const once = new Set(stored);

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mintToken } from '../../lib/gateway/tokens.ts';
 import { Agent, FakeGraph, type Json } from '../integration/gateway-rig.ts';
-import { GatewayProcess, PAGE, SECRETS, textBody, until } from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE, SECRETS, textBody } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
 
 const USER = '7000000001';
 const CONVERSATION = `messenger/${PAGE}/${USER}`;
@@ -109,7 +110,7 @@ describe('one gateway', () => {
     all[0]?.say({ type: 'seen', id: 's', conversation: CONVERSATION, seq });
     const marks = await Promise.all(all.map((agent) => agent.next(isKind('conversation.seen'))));
     expect(marks.every((mark) => (mark['data'] as Json)['seq'] === seq)).toBe(true);
-    await until('Meta is told', 5_000, () => graph.actions.includes('mark_seen'));
+    await until('Meta is told', () => graph.actions.includes('mark_seen'), 5_000);
   });
 
   test('typing is shown to the agents of all workers, and to the customer once', async () => {
@@ -122,7 +123,7 @@ describe('one gateway', () => {
       others.map((agent) => agent.next((message) => message['type'] === 'signal')),
     );
     expect(shown.every((signal) => signal['conversation'] === CONVERSATION)).toBe(true);
-    await until('Meta is told', 5_000, () => graph.actions.length > 0);
+    await until('Meta is told', () => graph.actions.length > 0, 5_000);
     expect(graph.actions).toEqual(['typing_on']);
   });
 
@@ -221,7 +222,7 @@ describe('its life', () => {
     const pids = [...WORKERS, CLERK].map((slot) => gateway.pidOf(slot));
     expect(await gateway.post(body)).toBe(200);
     await gateway.kill('SIGKILL');
-    await until('all have left', 6_000, () => !pids.some(isThere));
+    await until('all have left', () => !pids.some(isThere), 6_000);
     await gateway.start();
     expect(await gateway.post(body)).toBe(200);
     expect(gateway.records()).toHaveLength(1);

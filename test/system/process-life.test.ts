@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../support/gateway-process.ts';
 import { request, SteadyLoad, SupervisorProcess } from '../support/supervisor-process.ts';
+import { until } from '../support/until.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -64,16 +64,20 @@ describe('workers', () => {
     const peer = await open(supervisor.port);
     for (let i = 0; i < 5; i++) await supervisor.get();
     const [pid] = supervisor.serving;
-    await until('a report', 5_000, () => {
-      supervisor.signal('SIGWINCH');
-      const last = supervisor.lines.findLast((line) => line.kind === 'report');
-      const [worker] = (last?.['workers'] ?? []) as Record<string, unknown>[];
-      if (worker?.['requests'] !== 5) return false;
-      expect(worker).toMatchObject({ slot: 0, pid, state: 'ready', connections: 1 });
-      expect(worker['extra']).toEqual({ name: 'worker 0 of 1' });
-      expect(worker['memoryBytes']).toBeGreaterThan(10_000_000);
-      return true;
-    });
+    await until(
+      'a report',
+      () => {
+        supervisor.signal('SIGWINCH');
+        const last = supervisor.lines.findLast((line) => line.kind === 'report');
+        const [worker] = (last?.['workers'] ?? []) as Record<string, unknown>[];
+        if (worker?.['requests'] !== 5) return false;
+        expect(worker).toMatchObject({ slot: 0, pid, state: 'ready', connections: 1 });
+        expect(worker['extra']).toEqual({ name: 'worker 0 of 1' });
+        expect(worker['memoryBytes']).toBeGreaterThan(10_000_000);
+        return true;
+      },
+      5_000,
+    );
     peer.socket.terminate();
   });
 });
@@ -238,7 +242,7 @@ describe('the end', () => {
     const supervisor = await SupervisorProcess.start({ options: { pidFile } });
     const { port, serving } = supervisor;
     supervisor.signal('SIGKILL');
-    await until('the workers leave', 4_000, () => !serving.some(isAlive));
+    await until('the workers leave', () => !serving.some(isAlive), 4_000);
     const next = await SupervisorProcess.start({ port, options: { pidFile } });
     await next.get();
     expect(readFileSync(pidFile, 'utf8')).toBe(`${next.child.pid}\n`);

@@ -3,8 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { until } from '../support/gateway-process.ts';
 import { SupervisorProcess } from '../support/supervisor-process.ts';
+import { until } from '../support/until.ts';
 
 const UNSHARE = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
 /** Making a namespace is the administrator's; elsewhere these tests have nothing to run in. */
@@ -27,9 +27,9 @@ test.runIf(mayUnshare)('reaps orphans and stops on SIGTERM', async () => {
   if (first === undefined) throw new Error('no process in the namespace');
   expect(await supervisor.get('/orphan')).toBe('ok');
   const states = (): string[] => childrenOf(first).map(nameAndState);
-  await until('the orphan is ours', 5_000, () => states().includes('sleep S'));
-  await until('the orphan is a zombie', 5_000, () => states().includes('sleep Z'));
-  await until('the orphan is gone', 5_000, () => states().every((text) => !text.includes('sleep')));
+  await until('the orphan is ours', () => states().includes('sleep S'), 5_000);
+  await until('the orphan is a zombie', () => states().includes('sleep Z'), 5_000);
+  await until('the orphan is gone', () => states().every((text) => !text.includes('sleep')), 5_000);
   expect(await supervisor.get()).not.toBe('');
   process.kill(first, 'SIGTERM');
   expect(await supervisor.exitCode()).toBe(0);

@@ -19,8 +19,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadNative } from '../../lib/native/load.ts';
 import { Datagrams } from '../support/datagrams.ts';
 import { blocksOf } from '../support/document-blocks.ts';
-import { until } from '../support/gateway-process.ts';
 import { PROGRAM, request, SteadyLoad, SupervisorProcess } from '../support/supervisor-process.ts';
+import { until } from '../support/until.ts';
 
 let folder = '';
 let datagrams: Datagrams | undefined;
@@ -160,7 +160,7 @@ describe('sockets of a service manager', () => {
     const options = JSON.stringify({ workers: 2, listen: [{ path }], drainWindowMs: 0 });
     const args = ['--listen', path, process.execPath, PROGRAM, options];
     const child = spawn('systemd-socket-activate', args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    await until('its socket', 10_000, () => existsSync(path));
+    await until('its socket', () => existsSync(path), 10_000);
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(path, () => {
         socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');

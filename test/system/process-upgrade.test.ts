@@ -15,13 +15,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { until } from '../support/gateway-process.ts';
 import {
   PROGRAM,
   SteadyLoad,
   SupervisorProcess,
   type SupervisorProcessOptions,
 } from '../support/supervisor-process.ts';
+import { until } from '../support/until.ts';
 
 let folder = '';
 let program = '';
@@ -101,10 +101,13 @@ describe('an upgrade', () => {
     expect(await supervisor.get('/version')).toBe('one');
     rmSync(flag);
     process.kill(before as number, 'SIGKILL');
-    await until('its death', 5_000, () =>
-      supervisor.lines.some(
-        ({ kind, pid, signal }) => kind === 'died' && pid === before && signal === 'SIGKILL',
-      ),
+    await until(
+      'its death',
+      () =>
+        supervisor.lines.some(
+          ({ kind, pid, signal }) => kind === 'died' && pid === before && signal === 'SIGKILL',
+        ),
+      5_000,
     );
     await supervisor.says('ready', 2);
     expect(await supervisor.get('/version')).toBe('two');

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mintToken } from '../../lib/gateway/tokens.ts';
-import { Agent, type Json, until } from '../integration/gateway-rig.ts';
+import { Agent, type Json } from '../integration/gateway-rig.ts';
 import {
   GatewayProcess,
   OTHER_PAGE,
@@ -21,6 +21,7 @@ import {
   textBody,
 } from '../support/gateway-process.ts';
 import { ERRNO, FaultyDisk } from '../support/preload.ts';
+import { until } from '../support/until.ts';
 
 const SLUICE = fileURLToPath(new URL('../../bin/sluice.mjs', import.meta.url));
 const OLD_SECRET = 'app-secret-previous-Jd4';

@@ -4,9 +4,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mintToken } from '../../lib/gateway/tokens.ts';
 import { Agent, type Json, until as untilValue } from '../integration/gateway-rig.ts';
-import { GatewayProcess, PAGE, SECRETS, textBody, until } from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE, SECRETS, textBody } from '../support/gateway-process.ts';
 import { joinLightly, loadText, quantile } from '../support/light-agents.ts';
 import { SlowLine } from '../support/slow-line.ts';
+import { until } from '../support/until.ts';
 
 const USER = '71';
 const CONVERSATION = `messenger/${PAGE}/${USER}`;
@@ -207,9 +208,9 @@ describe('slow lines', () => {
         expect(status).toBe(200);
       });
     }
-    await until('all at the quick one', 10_000, () => quick.count === 600);
+    await until('all at the quick one', () => quick.count === 600, 10_000);
     const { head } = JSON.parse((await gateway.admin('/status')).text) as { head: number };
-    await until('all at the slow one', 30_000, () => line.lastPosition >= head || line.isClosed);
+    await until('all at the slow one', () => line.lastPosition >= head || line.isClosed, 30_000);
     line.close();
     quick.socket.terminate();
 
@@ -245,7 +246,7 @@ describe('slow lines', () => {
     for (let n = 0; n < 200; n++) {
       posted = performance.now();
       expect(await gateway.post(textBody(`m_stuck-${n}`, '10001', loadText(n)))).toBe(200);
-      await until('it at the quick one', 5_000, () => quick.count === n + 1);
+      await until('it at the quick one', () => quick.count === n + 1, 5_000);
     }
     expect(quantile(waits, 0.5)).toBeLessThan(50);
     quick.socket.terminate();
@@ -263,15 +264,19 @@ describe('a very slow line', () => {
       bytesPerRead: 20_000,
       everyMs: 20,
     });
-    await until('its joining', 10_000, () => line.lastPosition >= 0 && line.messages.length >= 3);
+    await until('its joining', () => line.lastPosition >= 0 && line.messages.length >= 3, 10_000);
     const began = performance.now();
     const text = 'x'.repeat(50_000);
     for (let n = 0; n < 160; n++) {
       expect(await gateway.post(textBody(`m_big-${n}`, '7', text))).toBe(200);
     }
-    await until('everything', 30_000, () => {
-      return line.isClosed || line.ofKind('message.received').length === 160;
-    });
+    await until(
+      'everything',
+      () => {
+        return line.isClosed || line.ofKind('message.received').length === 160;
+      },
+      30_000,
+    );
     const tookMs = performance.now() - began;
     console.log(`${line.bytes} bytes in ${Math.round(tookMs)} ms`);
     expect(line.isClosed).toBe(false);

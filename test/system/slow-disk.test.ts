@@ -7,9 +7,10 @@ import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { FakeGraph } from '../integration/gateway-rig.ts';
-import { GatewayProcess, PAGE, textBody, until } from '../support/gateway-process.ts';
+import { GatewayProcess, PAGE, textBody } from '../support/gateway-process.ts';
 import { joinLightly, type LightAgent, loadText, quantile } from '../support/light-agents.ts';
 import { FaultyDisk } from '../support/preload.ts';
+import { until } from '../support/until.ts';
 
 const FSYNC_DELAY_MS = 10;
 const AGENTS = 100;
@@ -92,8 +93,10 @@ test('200 webhooks a second and 100 agents wait less than 100 ms at the 99th per
       if (posted % (POSTS_PER_SECOND / SENDS_PER_SECOND) === 0 && n >= CUSTOMERS) sendOne();
     }
     await Promise.all(pending);
-    await until('everything at all agents', 20_000, () =>
-      agents.every((agent) => agent.count === due.length),
+    await until(
+      'everything at all agents',
+      () => agents.every((agent) => agent.count === due.length),
+      20_000,
     );
   };
 
@@ -111,10 +114,14 @@ test('200 webhooks a second and 100 agents wait less than 100 ms at the 99th per
   }
   expect(best).toBeLessThan(P99_MS_MAX);
 
-  await until('the replies to all sends', 10_000, () => {
-    const answered = agents.reduce((sum, agent) => sum + agent.accepted + agent.refused, 0);
-    return answered === sends;
-  });
+  await until(
+    'the replies to all sends',
+    () => {
+      const answered = agents.reduce((sum, agent) => sum + agent.accepted + agent.refused, 0);
+      return answered === sends;
+    },
+    10_000,
+  );
   expect(agents.reduce((sum, agent) => sum + agent.refused, 0)).toBe(0);
   expect(sends).toBeGreaterThan(20);
 }, 90_000);

@@ -3,8 +3,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JournalLimits } from '../../../lib/journal/limits.ts';
 import type { Appended, NewRecord } from '../../../lib/journal/types.ts';
-import { newRecord, until } from '../../support/journal-contract.ts';
+import { newRecord } from '../../support/journal-contract.ts';
 import { JournalRig } from '../../support/journal-rig.ts';
+import { until } from '../../support/until.ts';
 
 const SQLITE_IOERR_WRITE = 778;
 const SQLITE_IOERR_FSYNC = 1034;
@@ -235,7 +236,7 @@ describe('a tail that cannot read', () => {
     };
     const seen: number[] = [];
     const tail = to.journal.tail(0, (list) => seen.push(...list.map((record) => record.seq)));
-    await until(() => to.clock.timerCount === 1);
+    await until('the timer', () => to.clock.timerCount === 1);
     await appendNow(to, {});
     await to.clock.advance(500);
     expect(tail.position).toBe(4);

@@ -1,8 +1,9 @@
 // What is old is deleted in small batches; what is left reads as before.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { newRecord, until } from '../../support/journal-contract.ts';
+import { newRecord } from '../../support/journal-contract.ts';
 import { JournalRig } from '../../support/journal-rig.ts';
+import { until } from '../../support/until.ts';
 
 const START = 1_800_000_000_000;
 
@@ -79,7 +80,7 @@ describe('retention', () => {
     deleteAll(START + 8);
     const seen: number[] = [];
     const tail = rig.journal.tail(2, (records) => seen.push(...records.map(({ seq }) => seq)));
-    await until(() => tail.position === 10);
+    await until('the tail', () => tail.position === 10);
     expect(seen).toEqual([9, 10]);
   });
 
