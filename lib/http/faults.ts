@@ -55,6 +55,7 @@ export const HTTP_FAULTS = Object.freeze({
   trailer: fault('ERR_HTTP_TRAILER', 400, 'The trailer section is not valid.'),
   trailerLength: fault('ERR_HTTP_TRAILER_LENGTH', 431, 'The trailer section is too large.'),
   bodyLength: fault('ERR_HTTP_BODY_LENGTH', 413, 'The request body is too large.'),
+  bodyJson: fault('ERR_HTTP_BODY_JSON', 400, 'The request body is not JSON.'),
   bodyCut: fault('ERR_HTTP_BODY_CUT', 400, 'The connection ended within the request body.'),
   headTimeout: fault('ERR_HTTP_HEAD_TIMEOUT', 408, 'The request head took too long.'),
   bodyTimeout: fault('ERR_HTTP_BODY_TIMEOUT', 408, 'The request body took too long.'),
@@ -65,10 +66,10 @@ export class HttpError extends Error {
   readonly code: string;
   readonly status: number;
 
-  constructor(cause: HttpFault) {
-    super(cause.message);
+  constructor(fault: HttpFault, options?: ErrorOptions) {
+    super(fault.message, options);
     this.name = 'HttpError';
-    this.code = cause.code;
-    this.status = cause.status;
+    this.code = fault.code;
+    this.status = fault.status;
   }
 }

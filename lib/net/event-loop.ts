@@ -4,6 +4,7 @@
 
 import { markAsUntransferable } from 'node:worker_threads';
 import { SluiceError } from '../base/errors.ts';
+import { isThenable } from '../base/thenable.ts';
 import type { NativeLoop } from '../native/binding.ts';
 import { errorName } from '../native/error-names.ts';
 import {
@@ -299,7 +300,7 @@ export class EventLoop implements Loop {
 
   /** A handler that is an async function fails like one that throws. */
   #watch(connection: SocketConnection, result: unknown): void {
-    if (!(result instanceof Promise)) return;
+    if (!isThenable(result)) return;
     result.then(undefined, (error: unknown) => this.#failed(connection, error));
   }
 

@@ -91,8 +91,9 @@ export class SendBuffer {
   room(length: number): number {
     const header = this.header;
     const cursor = header[HEADER_SEND_CURSOR] as number;
+    // Put so that NaN, too, has no room: the bytes of all connections lie here.
     if (
-      cursor + length > SEND_SLAB_SOFT_BYTES ||
+      !(cursor + length <= SEND_SLAB_SOFT_BYTES) ||
       (header[HEADER_SEND_COUNT] as number) >= SEND_RECORDS_MAX
     ) {
       return this.#roomAfterFlush(length);
@@ -102,7 +103,7 @@ export class SendBuffer {
   }
 
   #roomAfterFlush(length: number): number {
-    if (length > SEND_SLAB_BYTES) return ERROR_NAMES.ENOBUFS;
+    if (!(length <= SEND_SLAB_BYTES)) return ERROR_NAMES.ENOBUFS;
     this.flush();
     this.reservedAt = this.header[HEADER_SEND_CURSOR] as number;
     return this.reservedAt;

@@ -1,6 +1,7 @@
 // createServer: HTTP and WebSocket routes on one port of one loop. Every connection begins as HTTP; an
 // upgrade hands it to a WebSocketConnection. Owns the listener, the lists of both kinds, and the end.
 
+import { type BytesSource, textOrBytes } from '../base/bytes.ts';
 import { systemClock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { PathTable } from '../http/path-table.ts';
@@ -191,11 +192,15 @@ export class LoopServer implements Server, HttpApplication {
 
   // ---- topics ------------------------------------------------------------
 
-  publish(topic: string, data: string | Uint8Array, options?: PublishOptions): PublishResult {
-    return this.#sockets.topics.publish(topic, data, options, Socket.linkOf(options?.except));
+  publish(topic: string, data: string | BytesSource, options?: PublishOptions): PublishResult {
+    const message = textOrBytes(data, 'A message');
+    return this.#sockets.topics.publish(topic, message, options, Socket.linkOf(options?.except));
   }
 
   publishAll(topic: string, texts: readonly string[]): PublishResult {
+    if (!texts.every((text) => typeof text === 'string')) {
+      throw new SluiceError('ERR_ARG_TYPE', 'publishAll takes strings.');
+    }
     return this.#sockets.topics.publishAll(topic, texts);
   }
 

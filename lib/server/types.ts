@@ -105,10 +105,15 @@ export interface Server {
    */
   files(path: string, directory: string, options?: StaticFilesOptions): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
-  publish(topic: string, data: string | Uint8Array, options?: PublishOptions): PublishResult;
+  /** @throws ERR_ARG_TYPE for what is neither text nor bytes */
+  publish(
+    topic: string,
+    data: string | ArrayBufferView | ArrayBuffer,
+    options?: PublishOptions,
+  ): PublishResult;
   /**
    * Several text messages in one write, in order: a subscriber gets all of them, or is skipped and
-   * its route's `dropped` is called once.
+   * its route's `dropped` is called once. @throws ERR_ARG_TYPE for what is no string
    */
   publishAll(topic: string, texts: readonly string[]): PublishResult;
   subscriberCount(topic: string): number;

@@ -24,9 +24,15 @@ export function closePayloadFault(
   return isText ? undefined : VIOLATIONS.utf8;
 }
 
-/** @throws SluiceError ERR_ARG_RANGE for a code or a reason that we may not send */
+/**
+ * @throws SluiceError ERR_ARG_RANGE for a code or a reason that we may not send, ERR_ARG_TYPE for a
+ *   reason that is no string
+ */
 export function requireSendableClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) throw new SluiceError('ERR_ARG_RANGE', `close code ${code}`);
+  if (typeof reason !== 'string') {
+    throw new SluiceError('ERR_ARG_TYPE', 'A close reason is a string.');
+  }
   if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
     throw new SluiceError('ERR_ARG_RANGE', 'close reason above 123 bytes of UTF-8');
   }

@@ -12,6 +12,7 @@
 // Whatever the way, onSessionClose is called once, when the connection is gone, and is the last call.
 
 import { SluiceError } from '../base/errors.ts';
+import { isThenable } from '../base/thenable.ts';
 import { requireSendableClose } from './close-payload.ts';
 import { encodeClosePayload } from './frame-encoder.ts';
 import { FrameParser } from './frame-parser.ts';
@@ -22,7 +23,7 @@ import type { MessageInflater } from './message-inflater.ts';
 import { CLOSE_CODE, OPCODE, type Violation } from './protocol.ts';
 import { IDLE_STEPS, SessionExtras } from './session-extras.ts';
 import type { Initiator, SessionHost, SessionState } from './session-types.ts';
-import { isThenable, type StreamHost, StreamReader } from './stream-reader.ts';
+import { type StreamHost, StreamReader } from './stream-reader.ts';
 
 /** In place of a count of looks: something has come since the last one. */
 const ACTIVE = -1;
@@ -312,7 +313,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       return;
     }
     if (this.#extras?.isPromiseLate() === true) {
-      this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
+      this.#promiseLate();
       return;
     }
     if (this.#isFrameSlow()) {
@@ -321,6 +322,12 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     }
     if (this.#silentSteps === IDLE_STEPS) this.#host.sendControl(OPCODE.ping, NO_BYTES);
     this.#armIdle();
+  }
+
+  #promiseLate(): void {
+    // A handler that waits for a peer that takes nothing (`drained()`) is not at fault.
+    if (this.#host.pendingBytes > 0) this.#failWith(CLOSE_CODE.policyViolation, 'Nothing is read.');
+    else this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
   }
 
   /** A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take. */

@@ -1,6 +1,7 @@
 // Hands messages over while they arrive: one stream at a time, the next message after the handler of
 // this one is done. Between the parser's pieces and the session that owns it.
 
+import { isThenable } from '../base/thenable.ts';
 import { IncomingStream, type StreamBrake } from './incoming-stream.ts';
 import type { PieceSink } from './message-pieces.ts';
 
@@ -79,12 +80,4 @@ export class StreamReader implements PieceSink, StreamBrake {
       },
     );
   }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { readonly then?: unknown }).then === 'function'
-  );
 }

@@ -233,3 +233,61 @@ describe('a client that is too slow gets 408 and the close', () => {
     expect((await idle.ended()).endsWith('ok')).toBe(true);
   });
 });
+
+describe('a handler that fails', () => {
+  test('is answered without the fields of the answer that it was making', async () => {
+    const errors: unknown[] = [];
+    const server = makeServer({ onError: (error) => errors.push(error) });
+    server.get('/', (_request, response) => {
+      response
+        .status(203)
+        .header('Cache-Control', 'public, max-age=31536000, immutable')
+        .header('Content-Encoding', 'br')
+        .header('Set-Cookie', 'a=b');
+      throw new Error('half way');
+    });
+    await server.listen();
+    const text = await connectTo(server).send(GET('/')).ended();
+    expect(text).toMatch(/^HTTP\/1\.1 500 /);
+    expect(text).not.toMatch(/Cache-Control|Content-Encoding|Set-Cookie/);
+    expect(text.endsWith('Internal Server Error\n')).toBe(true);
+    expect(errors).toHaveLength(1);
+  });
+
+  test('may say so by a promise of any library', async () => {
+    const errors: unknown[] = [];
+    const server = makeServer({ onError: (error) => errors.push(error) });
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: that is what it is about
+      then: (_resolve: unknown, reject: (error: Error) => void) => reject(new Error('late')),
+    };
+    server.get('/', () => thenable as unknown as Promise<void>);
+    await server.listen();
+    expect(await connectTo(server).send(GET('/')).ended()).toMatch(/^HTTP\/1\.1 500 /);
+    expect(errors).toEqual([new Error('late')]);
+  });
+});
+
+test.each(['', '{', '{"a":1}x', 'undefined'])(
+  'a body of %j is no JSON: 400, and nobody else hears of it',
+  async (body) => {
+    const errors: unknown[] = [];
+    const server = makeServer({ onError: (error) => errors.push(error) });
+    server.post('/', async (request, response) => {
+      response.json(await request.json());
+    });
+    server.post('/own', async (request, response) => {
+      const found = await request.json().catch((error: unknown) => error);
+      response.json(found);
+    });
+    await server.listen();
+    const post = (path: string): string =>
+      `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const text = await connectTo(server).send(post('/')).ended();
+    expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*The request body is not JSON\.\n$/);
+    const own = connectTo(server).send(post('/own'));
+    await until('the answer', () => own.text.includes('ERR_HTTP_BODY_JSON'));
+    expect(own.text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(errors).toEqual([]);
+  },
+);

@@ -326,3 +326,85 @@ describe('pause and resume', () => {
     expect(heard).toEqual(Array.from({ length: 12 }, (_, i) => String(i)));
   });
 });
+
+describe('what is neither text nor bytes', () => {
+  const WRONG = [
+    { a: 1 },
+    { length: 3.5 },
+    { length: -5 },
+    7,
+    null,
+    undefined,
+    true,
+    [1, 2],
+    () => 1,
+  ];
+
+  test('is refused, and costs no byte of what others are sent in the same turn', async () => {
+    const [alice, bob] = [await connect(), await connect()];
+    const secret = 'ALICE-SECRET'.repeat(20);
+    const refused: unknown[] = [];
+    setImmediate(() => {
+      sockets[0]?.send(secret);
+      for (const wrong of WRONG) {
+        for (const call of [
+          () => sockets[1]?.send(wrong as unknown as string),
+          () => sockets[1]?.send(wrong as unknown as string, { key: 'k' }),
+          () => sockets[1]?.send(wrong as unknown as string, { binary: true }),
+          () => wrong !== undefined && sockets[1]?.ping(wrong as unknown as string),
+          () => server.publish('topic', wrong as unknown as string),
+        ]) {
+          try {
+            refused.push(call());
+          } catch (error) {
+            refused.push((error as { readonly code?: unknown }).code);
+          }
+        }
+      }
+      sockets[1]?.send('for bob');
+    });
+    await Promise.all([alice.hears(1), bob.hears(1)]);
+    expect(alice.received).toEqual([secret]);
+    expect(bob.received).toEqual(['for bob']);
+    expect(refused).toHaveLength(WRONG.length * 5);
+    expect(new Set(refused)).toEqual(new Set(['ERR_ARG_TYPE', false]));
+    expect(refused.filter((code) => code === false)).toHaveLength(1);
+    expect(() => server.publishAll('topic', ['a', 7 as unknown as string])).toThrow(/strings/);
+  });
+
+  test('bytes may lie in any view', async () => {
+    const client = await connect();
+    const whole = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
+    const [socket] = sockets;
+    socket?.send(whole.buffer);
+    socket?.send(new Uint16Array(whole.buffer, 2, 2));
+    socket?.send(new DataView(whole.buffer, 1, 3), { key: 'k' });
+    socket?.send(new Uint8Array(new SharedArrayBuffer(2)));
+    server.publish('nobody', new Float64Array(whole.buffer));
+    await client.hears(4);
+    const bytes = client.received.map((message) => [...(message as Buffer)]);
+    expect(bytes).toEqual([[...whole], [3, 4, 5, 6], [2, 3, 4], [0, 0]]);
+  });
+
+  test('as a reason leaves the socket open', async () => {
+    const client = await connect();
+    const reason = Buffer.from('bye') as unknown as string;
+    expect(() => sockets[0]?.close(1000, reason)).toThrow(/reason is a string/);
+    expect(sockets[0]?.isOpen).toBe(true);
+    sockets[0]?.send('still here');
+    await client.hears(1);
+  });
+});
+
+test('an upgrade hook may return a promise of any library', async () => {
+  route.upgrade = () =>
+    ({
+      // biome-ignore lint/suspicious/noThenProperty: that is what it is about
+      then: (resolve: (decision: object) => void) => resolve({ reject: 401 }),
+    }) as unknown as Promise<{ reject: number }>;
+  const client = new TestClient(url);
+  clients.push(client);
+  await until('the refusal', () => client.refusedWith !== undefined);
+  expect(client.refusedWith).toBe(401);
+  expect(sockets).toEqual([]);
+});

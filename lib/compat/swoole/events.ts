@@ -2,6 +2,7 @@
 // reported and costs the connection that it was called for, nobody else.
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import type { CloseInfo } from '../../server/types.ts';
 import type { CloseFrame, Frame } from './frame.ts';
 import type { Request } from './request.ts';
@@ -130,7 +131,7 @@ export class Callbacks {
 export function guarded(call: () => unknown, failed: (error: unknown) => void): void {
   try {
     const result = call();
-    if (result instanceof Promise) result.catch(failed);
+    if (isThenable(result)) result.then(undefined, failed);
   } catch (error) {
     failed(error);
   }

@@ -2,6 +2,7 @@
 // sets on the response becomes the decision that the server carries out.
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import type { UpgradeExchange } from '../../server/http/http-upgrade.ts';
 import { HttpRequest } from '../../server/http/request.ts';
 import type { ServerRequest, UpgradeDecision } from '../../server/types.ts';
@@ -59,9 +60,9 @@ export class Handshakes {
     if (offered.split(',').some((name) => name.trim() === wanted)) answer.protocol = wanted;
     const before = callbacks.get('beforeHandshakeResponse');
     if (before === undefined) return answer.decide(client, offered);
-    const result = before(host.facade, request, responseOf(client, answer));
-    if (!(result instanceof Promise)) return answer.decide(client, offered);
-    return result.then(() => answer.decide(client, offered));
+    const result: unknown = before(host.facade, request, responseOf(client, answer));
+    if (!isThenable(result)) return answer.decide(client, offered);
+    return Promise.resolve(result).then(() => answer.decide(client, offered));
   }
 
   #take(exchange: UpgradeExchange): void {

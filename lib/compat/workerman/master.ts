@@ -6,6 +6,7 @@
 //   stopTimeout--> INITIAL
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import { probeAddress } from '../../net/port-probe.ts';
 import { NobodyThere } from '../../process/admin-client.ts';
 import { PidFile } from '../../process/pid-file.ts';
@@ -292,8 +293,8 @@ class Master {
 
   #call(callback: (() => unknown) | null): void {
     try {
-      const result = callback?.();
-      if (result instanceof Promise) result.catch((error: unknown) => processLog.report(error));
+      const result: unknown = callback?.();
+      if (isThenable(result)) result.then(undefined, (error: unknown) => processLog.report(error));
     } catch (error) {
       processLog.report(error);
     }

@@ -7,6 +7,7 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import type { Connection, ConnectionInfo } from '../../net/types.ts';
 import type { WebSocketConnection } from '../../server/websocket/websocket-connection.ts';
 import type { ConnectionCallbacks, MessageData } from './callbacks.ts';
@@ -295,9 +296,9 @@ export class TcpConnection implements ConnectionCallbacks, SenderPort {
     request: Request,
   ): Promise<unknown> | undefined {
     try {
-      const result = callback?.(this, request);
-      if (result instanceof Promise) {
-        return result.catch((error: unknown) => this.failed(error));
+      const result: unknown = callback?.(this, request);
+      if (isThenable(result)) {
+        return Promise.resolve(result).catch((error: unknown) => this.failed(error));
       }
     } catch (error) {
       this.failed(error);
@@ -332,8 +333,8 @@ export class TcpConnection implements ConnectionCallbacks, SenderPort {
   ): void {
     if (callback === null) return;
     try {
-      const result = callback(...values);
-      if (result instanceof Promise) result.catch((error: unknown) => this.failed(error));
+      const result: unknown = callback(...values);
+      if (isThenable(result)) result.then(undefined, (error: unknown) => this.failed(error));
     } catch (error) {
       this.failed(error);
     }

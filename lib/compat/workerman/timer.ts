@@ -2,6 +2,7 @@
 // and costs nobody anything; the timer goes on.
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import { processLog } from './process-log.ts';
 
 /** Node counts milliseconds in 31 bits; that is 24 days. */
@@ -84,8 +85,8 @@ function callTask<Values extends readonly unknown[]>(
   values: Values | undefined,
 ): void {
   try {
-    const result = values === undefined ? (task as () => unknown)() : task(...values);
-    if (result instanceof Promise) result.catch((error: unknown) => processLog.report(error));
+    const result: unknown = values === undefined ? (task as () => unknown)() : task(...values);
+    if (isThenable(result)) result.then(undefined, (error: unknown) => processLog.report(error));
   } catch (error) {
     processLog.report(error);
   }

@@ -5,64 +5,73 @@ import { isIP, isIPv6 } from 'node:net';
 
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
-/** Hops of a forwarded list that are looked at; a longer list is not believed. */
+/** Hops of a forwarded list that are looked at, from the nearest on. */
 export const FORWARDED_HOPS_MAX = 16;
+/** Commas at which the elements of a Forwarded field may begin; some lie within quotes. */
+export const FORWARDED_COMMAS_MAX = 64;
 
 /**
- * Reads a list, the fields of one name joined by commas.
+ * Reads a list, the fields of one name joined by commas, from its end: what a proxy has added stands
+ * there, and nothing that a client wrote in front of it can change how it is read.
  * @returns one entry per hop, the nearest first: an address, or undefined where none is named
- *   (unknown, obfuscated, malformed). undefined when the list as a whole breaks the grammar or has
- *   more than FORWARDED_HOPS_MAX hops
+ *   (unknown, obfuscated, malformed). Ends before what breaks the grammar, and after FORWARDED_HOPS_MAX
  */
-export function readForwarded(
-  header: ForwardedHeader,
-  value: string,
-): (string | undefined)[] | undefined {
-  const hops = header === 'forwarded' ? readElements(value) : readAddresses(value);
-  return hops?.reverse();
+export function readForwarded(header: ForwardedHeader, value: string): (string | undefined)[] {
+  return header === 'forwarded' ? readElements(value) : readAddresses(value);
 }
 
-function readAddresses(value: string): (string | undefined)[] | undefined {
-  const hops = value.split(',', FORWARDED_HOPS_MAX + 1);
-  if (hops.length > FORWARDED_HOPS_MAX) return undefined;
-  return hops.map((hop) => {
-    const address = hop.trim();
-    return isIP(address) === 0 ? undefined : address;
-  });
+function readAddresses(value: string): (string | undefined)[] {
+  const hops: (string | undefined)[] = [];
+  for (let end = value.length; end >= 0 && hops.length < FORWARDED_HOPS_MAX; ) {
+    const comma = end === 0 ? -1 : value.lastIndexOf(',', end - 1);
+    const address = value.slice(comma + 1, end).trim();
+    hops.push(isIP(address) === 0 ? undefined : address);
+    end = comma;
+  }
+  return hops;
 }
 
 /** One parameter of RFC 7239 4: a token, '=', a token or a quoted string; no space around '='. */
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED = '"((?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*)"';
 const PAIR = new RegExp(`(${TOKEN})=(?:(${TOKEN})|${QUOTED})`, 'y');
-const SEPARATOR = /[ \t]*([;,]|$)[ \t]*/y;
+const SEPARATOR = /[ \t]*(;|$)[ \t]*/y;
 
-function readElements(value: string): (string | undefined)[] | undefined {
+/** The shortest text behind a comma that is an element is one: a comma within quotes leaves half a quote. */
+function readElements(value: string): (string | undefined)[] {
   const hops: (string | undefined)[] = [];
-  let at = 0;
+  let end = value.length;
+  let comma = end;
+  for (let commas = 0; commas < FORWARDED_COMMAS_MAX && comma >= 0; commas++) {
+    comma = comma === 0 ? -1 : value.lastIndexOf(',', comma - 1);
+    const element = readElement(value.slice(comma + 1, end).trim());
+    if (element === undefined) continue;
+    hops.push(element.address);
+    if (hops.length === FORWARDED_HOPS_MAX) break;
+    end = comma;
+  }
+  return hops;
+}
+
+/** @returns undefined for what is no element */
+function readElement(text: string): { readonly address: string | undefined } | undefined {
   let node: string | undefined;
-  let hasNode = false;
-  while (at < value.length) {
+  let at = 0;
+  for (let isOver = false; !isOver; ) {
     PAIR.lastIndex = at;
-    const pair = PAIR.exec(value);
+    const pair = PAIR.exec(text);
     SEPARATOR.lastIndex = PAIR.lastIndex;
-    const separator = pair === null ? null : SEPARATOR.exec(value);
+    const separator = pair === null ? null : SEPARATOR.exec(text);
     if (pair === null || separator === null) return undefined;
     if (pair[1]?.toLowerCase() === 'for') {
       // 4: each parameter at most once per element.
-      if (hasNode) return undefined;
-      hasNode = true;
-      node = addressOfNode(pair[2] ?? (pair[3] ?? '').replace(/\\(.)/g, '$1'));
+      if (node !== undefined) return undefined;
+      node = pair[2] ?? (pair[3] ?? '').replace(/\\(.)/g, '$1');
     }
     at = SEPARATOR.lastIndex;
-    if (separator[1] === ';') continue;
-    hops.push(node);
-    if (hops.length > FORWARDED_HOPS_MAX) return undefined;
-    node = undefined;
-    hasNode = false;
+    isOver = separator[1] !== ';';
   }
-  // A list must not be empty, nor end in a separator.
-  return /[;,][ \t]*$/.test(value) || hops.length === 0 ? undefined : hops;
+  return { address: node === undefined ? undefined : addressOfNode(node) };
 }
 
 /** RFC 7239 6: an IPv4 address, an IPv6 address in brackets, each with a port or an obfuscated one. */

@@ -40,12 +40,13 @@ export class TrustedProxies {
   /**
    * @param remoteAddress the peer of the connection
    * @param forwarded the joined fields named `header`
-   * @returns the client's address; the peer's when it is not trusted or the list is unusable
+   * @returns the client's address; the nearest known proxy's when nothing more is told, the peer's when it
+   *   is not trusted
    */
   clientAddress(remoteAddress: string, forwarded: string | undefined): string {
     if (forwarded === undefined || !this.trusts(remoteAddress)) return remoteAddress;
     let client = remoteAddress;
-    for (const hop of readForwarded(this.header, forwarded) ?? []) {
+    for (const hop of readForwarded(this.header, forwarded)) {
       if (hop === undefined) return client;
       client = hop;
       if (!this.trusts(hop)) return client;

@@ -2,7 +2,8 @@
 // The order of exchanges, holding and time belong to the connection.
 
 import { SluiceError } from '../../base/errors.ts';
-import { HTTP_FAULTS, type HttpFault } from '../../http/faults.ts';
+import { isThenable } from '../../base/thenable.ts';
+import { HTTP_FAULTS, HttpError, type HttpFault } from '../../http/faults.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { CONTINUE_HEAD, type DateSource } from '../../http/response-head.ts';
 import type { Connection } from '../../net/types.ts';
@@ -142,13 +143,16 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
 
   /** A handler threw or rejected: 500, or a reset when its answer was begun. */
   fail(error: unknown): void {
-    // The body's own error was answered already; a handler that lets it pass has nothing to add.
-    const told = this.#body?.error;
-    if (told === undefined || told !== error) {
-      this.#application.onError(error);
-    }
+    // What the client has done wrong is told to the client; a handler that lets it pass has nothing to add.
+    const fault = error instanceof HttpError ? error : undefined;
+    if (fault === undefined) this.#application.onError(error);
     if (this.#isGone || this.response.finished) return;
-    if (this.response.headSent) this.#host.reset();
+    if (this.response.headSent) {
+      this.#host.reset();
+      return;
+    }
+    this.response.dropFields();
+    if (fault !== undefined) this.response.answerAlone(fault.status, `${fault.message}\n`);
     else this.response.answerAlone(500, 'Internal Server Error\n');
   }
 
@@ -240,8 +244,8 @@ export class HttpExchange implements ResponseHost, RequestHost, BodyHost {
   }
 
   #call(handler: RouteHandler): void {
-    const result = handler(this.request, this.response);
-    if (result instanceof Promise) result.catch((error: unknown) => this.fail(error));
+    const result: unknown = handler(this.request, this.response);
+    if (isThenable(result)) result.then(undefined, (error: unknown) => this.fail(error));
   }
 }
 

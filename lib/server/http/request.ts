@@ -1,6 +1,7 @@
 // What a handler sees of a request. Everything beyond the method and the path is made when it is asked for.
 
 import { SluiceError } from '../../base/errors.ts';
+import { HTTP_FAULTS, HttpError } from '../../http/faults.ts';
 import type { RouteParams } from '../../http/path-table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { TlsInfo } from '../../net/tls-info.ts';
@@ -209,7 +210,11 @@ function textOf(body: Buffer): string {
 }
 
 function jsonOf(body: Buffer): unknown {
-  return JSON.parse(body.toString('utf8'));
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new HttpError(HTTP_FAULTS.bodyJson, { cause });
+  }
 }
 
 /** A record without a prototype: a field named like a method of Object is a field only. */

@@ -6,6 +6,7 @@
 //    '----------------------------------------            --source throws-----> cut the answer, reject
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import { HIGH_WATER_BYTES } from '../../native/layout.ts';
 import type { BodySource } from './http-types.ts';
 
@@ -143,7 +144,7 @@ export class ResponseStream {
   }
 
   #watchReturn(returned: unknown): void {
-    if (!(returned instanceof Promise)) return;
+    if (!isThenable(returned)) return;
     returned.then(undefined, (error: unknown) => this.#target.report(error));
   }
 }

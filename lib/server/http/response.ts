@@ -181,6 +181,11 @@ export class HttpResponse implements ServerResponse {
     return this;
   }
 
+  /** The handler's fields were meant for another answer: how to cache it, how it is coded. */
+  dropFields(): void {
+    this.#fields = undefined;
+  }
+
   /** The server's own answer instead of the handler's; the connection closes after it. */
   answerAlone(status: number, body: string | undefined): void {
     this.#declaredLength = -1;

@@ -1,5 +1,6 @@
 // The ServerSocket that handlers hold: the public face of a WebSocket connection.
 
+import { type BytesSource, bytesOf, textOrBytes } from '../../base/bytes.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../../websocket/protocol.ts';
 import { HttpRequest } from '../http/request.ts';
@@ -14,6 +15,9 @@ import type {
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
 import { infoOf } from './socket-info.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
+
+/** What errors call it. */
+const MESSAGE = 'A message';
 
 export class Socket implements ServerSocket {
   readonly data: unknown;
@@ -50,12 +54,12 @@ export class Socket implements ServerSocket {
     return this.#link.pendingBytes;
   }
 
-  send(data: string | Uint8Array, options?: SendOptions): SendOutcome {
+  send(data: string | BytesSource, options?: SendOptions): SendOutcome {
     const compress = options?.compress;
     if (options?.key !== undefined) {
       const isBinary = options.binary ?? typeof data !== 'string';
       const opcode = isBinary ? OPCODE.binary : OPCODE.text;
-      return this.#link.sendKeyed(opcode, data, options.key, compress);
+      return this.#link.sendKeyed(opcode, textOrBytes(data, MESSAGE), options.key, compress);
     }
     if (typeof data === 'string') {
       if (options?.binary !== true) return this.#link.sendText(data, compress);
@@ -63,15 +67,15 @@ export class Socket implements ServerSocket {
     }
     // Bytes sent as text must be UTF-8: that is the caller's promise.
     const opcode = options?.binary === false ? OPCODE.text : OPCODE.binary;
-    return this.#link.sendBytes(opcode, data, compress);
+    return this.#link.sendBytes(opcode, bytesOf(data, MESSAGE), compress);
   }
 
-  /** @throws SluiceError ERR_ARG_RANGE for a payload above 125 bytes */
-  ping(payload: Uint8Array = NO_BYTES): SendOutcome {
-    if (payload.length > CONTROL_PAYLOAD_BYTES_MAX) {
+  ping(payload: string | BytesSource = ''): SendOutcome {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : bytesOf(payload, 'A ping');
+    if (bytes.length > CONTROL_PAYLOAD_BYTES_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', 'A ping carries at most 125 bytes.');
     }
-    return this.#link.sendBytes(OPCODE.ping, payload);
+    return this.#link.sendBytes(OPCODE.ping, bytes);
   }
 
   close(code?: number, reason?: string): void {
@@ -127,5 +131,3 @@ export class Socket implements ServerSocket {
     return this.#link.unsubscribe(topic);
   }
 }
-
-const NO_BYTES = new Uint8Array(0);

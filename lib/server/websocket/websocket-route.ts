@@ -2,6 +2,7 @@
 // take its time, HTTP keeps the clock), and its decision is carried out.
 
 import { SluiceError } from '../../base/errors.ts';
+import { isThenable } from '../../base/thenable.ts';
 import type { ConnectionLease } from '../../net/types.ts';
 import { negotiateDeflate } from '../../websocket/deflate-negotiation.ts';
 import { type ResolvedDeflate, resolveDeflate } from '../../websocket/deflate-options.ts';
@@ -168,11 +169,11 @@ type Decision = UpgradeDecision<unknown> | undefined;
 function askHook(upgrade: Upgrade): void {
   const { exchange, route } = upgrade;
   try {
-    const decision = route.handlers.upgrade?.(exchange.request);
-    if (!(decision instanceof Promise)) carryOut(upgrade, decision);
+    const decision: unknown = route.handlers.upgrade?.(exchange.request);
+    if (!isThenable(decision)) carryOut(upgrade, decision as Decision);
     else {
-      decision
-        .then((settled) => carryOut(upgrade, settled))
+      Promise.resolve(decision)
+        .then((settled) => carryOut(upgrade, settled as Decision))
         .catch((error: unknown) => hookFailed(upgrade, error));
     }
   } catch (error) {

@@ -54,13 +54,14 @@ export interface ServerSocket<Data = unknown> {
   readonly pendingBytes: number;
   /**
    * 'sent': accepted, below the high mark; 'queued': accepted, above it; 'dropped': over
-   * queueBytes or closed. Never throws.
+   * queueBytes or closed. @throws ERR_ARG_TYPE for what is neither text nor bytes, and never else
    */
-  send(data: string | Uint8Array, options?: SendOptions): SendOutcome;
-  ping(payload?: Uint8Array): SendOutcome;
+  send(data: string | ArrayBufferView | ArrayBuffer, options?: SendOptions): SendOutcome;
+  /** @throws ERR_ARG_RANGE above 125 bytes, ERR_ARG_TYPE for what is neither text nor bytes */
+  ping(payload?: string | ArrayBufferView | ArrayBuffer): SendOutcome;
   /**
    * Starts the closing handshake (RFC 6455 7.1.2). @throws ERR_ARG_RANGE for a code or reason
-   * that may not be sent
+   * that may not be sent, ERR_ARG_TYPE for a reason that is no string; nothing has happened then
    */
   close(code?: number, reason?: string): void;
   /** Drops the connection without a handshake. */

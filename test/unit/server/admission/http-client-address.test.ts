@@ -18,7 +18,9 @@ test.each<[string, string | undefined, string]>([
   [PROXY, 'nonsense', PROXY],
   [PROXY, 'nonsense, 10.9.9.9', '10.9.9.9'],
   [PROXY, '203.0.113.9,', PROXY],
-  [PROXY, MANY, PROXY],
+  [PROXY, MANY, '10.0.0.1'],
+  [PROXY, `${MANY}, 203.0.113.9`, '203.0.113.9'],
+  [PROXY, `${','.repeat(100)}203.0.113.9`, '203.0.113.9'],
 ])('peer %s with X-Forwarded-For %j is %s', (peer, forwarded, client) => {
   const proxies = new TrustedProxies(['10.0.0.0/8', '::1']);
   expect(proxies.clientAddress(peer, forwarded)).toBe(client);

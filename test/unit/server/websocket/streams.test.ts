@@ -465,6 +465,21 @@ describe('serial', () => {
     expect(rig.errors).toEqual([expect.objectContaining({ code: 'ERR_TIMEOUT' })]);
   });
 
+  test('a promise that waits for a peer that takes nothing ends that peer only', async () => {
+    const peer = rig.peer({
+      serial: true,
+      idleTimeoutMs: 1000,
+      message: (socket) => socket.drained(),
+    });
+    peer.connection.stalled = true;
+    peer.socket.send('x'.repeat(100_000));
+    peer.connection.feed(clientFrame({ payload: 'a' }));
+    for (let i = 0; i < 8; i++) peer.connection.fireDeadline();
+    await settle();
+    expect(peer.socket.isOpen).toBe(false);
+    expect(rig.errors).toEqual([]);
+  });
+
   test('thousands of messages in one chunk are delivered without copying it each time', async () => {
     let count = 0;
     const { connection } = rig.peer({
