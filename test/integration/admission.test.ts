@@ -134,7 +134,7 @@ describe('at the accept', () => {
         });
       },
     );
-    const free = (): Promise<void> =>
+    const free = (): Promise<true> =>
       until('a place', () => server.stats().admission.addresses === 0);
     const reset = http(server);
     await ask(reset);

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mintToken } from '../../lib/gateway/tokens.ts';
-import { Agent, type Json, until as untilValue } from '../integration/gateway-rig.ts';
+import { Agent, type Json } from '../integration/gateway-rig.ts';
 import { GatewayProcess, PAGE, SECRETS, textBody } from '../support/gateway-process.ts';
 import { joinLightly, loadText, quantile } from '../support/light-agents.ts';
 import { SlowLine } from '../support/slow-line.ts';
@@ -81,7 +81,7 @@ describe('sessions of one agent', () => {
       expect(await queued(agent)).toMatchObject({
         data: { request: 'two-tabs-1', by: { id: 'ann' }, text: 'hello' },
       });
-      await untilValue('two', () => agent.texts.includes('two'));
+      await until('two', () => agent.texts.includes('two'));
       expectUnbroken(agent.events);
     }
     // Shared are also the ids: the other tab repeats the send and gets the same answer.
@@ -102,7 +102,7 @@ describe('sessions of one agent', () => {
       while (!isOver) await receive(`reload ${sent++}`, '72');
     })();
     for (let reload = 0; reload < 12; reload++) {
-      await untilValue('some events', () => tab.events.length >= 3);
+      await until('some events', () => tab.events.length >= 3);
       // The new page says hello before the old socket is gone.
       const events = tab.events.slice();
       seen.push(...events);
@@ -115,7 +115,7 @@ describe('sessions of one agent', () => {
     isOver = true;
     await load;
     const last = `reload ${sent - 1}`;
-    await untilValue('the last', () => tab.texts.includes(last));
+    await until('the last', () => tab.texts.includes(last));
     seen.push(...tab.events);
     expectUnbroken(seen);
     const texts = seen
