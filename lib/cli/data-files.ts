@@ -18,10 +18,8 @@ export function adminPathOf(data: string, log: Log): string | undefined {
   return undefined;
 }
 
-/** Of the gateway of a configuration. @throws SluiceError ERR_CONFIG with every fault */
+/** Of the gateway of a configuration. @throws SluiceError ERR_CONFIG when that names no data folder */
 export async function adminSocketOf(configFile: string | undefined): Promise<string> {
-  const { configError, loadConfig } = await import('../gateway/config.ts');
-  const { config, faults } = loadConfig(configFile, process.env);
-  if (config === undefined) throw configError(faults);
-  return join(config.data, ADMIN_SOCKET);
+  const { loadDataFolder } = await import('../gateway/config.ts');
+  return join(loadDataFolder(configFile, process.env), ADMIN_SOCKET);
 }

@@ -1,7 +1,7 @@
 // `sluice export`: the journal as JSON lines on stdout, oldest first; works while a gateway runs.
 
 import { once } from 'node:events';
-import { configError, loadConfig } from '../gateway/config.ts';
+import { loadDataFolder } from '../gateway/config.ts';
 import { LogExport } from '../journal/log-export.ts';
 import type { JournalRecord } from '../journal/types.ts';
 
@@ -29,9 +29,7 @@ export async function exportRecords(options: ExportOptions): Promise<number> {
     console.error('sluice: --since is a time such as 2026-11-23T12:00:00Z, or milliseconds');
     return 2;
   }
-  const loaded = loadConfig(options.config, process.env);
-  if (loaded.config === undefined) throw configError(loaded.faults);
-  const source = new LogExport(loaded.config.data);
+  const source = new LogExport(loadDataFolder(options.config, process.env));
   try {
     for (const record of source.records()) {
       if (record.at < since) continue;

@@ -146,6 +146,9 @@ const limits = z
     message: 'must not be less than bodyBytes',
   });
 
+/** Where the gateway keeps all that is its own; who asks one that runs needs no more than this. */
+export const dataSchema = z.string().min(1).default('./.sluice');
+
 export const configSchema = z
   .strictObject({
     publicUrl: httpsUnlessLoopback.optional(),
@@ -155,7 +158,7 @@ export const configSchema = z
     forwardedHeader: z.enum(['x-forwarded-for', 'forwarded']).default('x-forwarded-for'),
     deny: z.array(cidr).max(10_000).default([]),
     workers: z.union([z.number().int().min(1).max(WORKERS_MAX), z.literal('auto')]).default(1),
-    data: z.string().min(1).default('./.sluice'),
+    data: dataSchema,
     journal: journal.prefault({}),
     messenger,
     agents,

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../base/errors.ts';
-import { configSchema, type GatewayConfig } from './config-schema.ts';
+import { configSchema, dataSchema, type GatewayConfig } from './config-schema.ts';
 
 export type { GatewayConfig } from './config-schema.ts';
 
@@ -21,6 +21,8 @@ export interface LoadedConfig {
   /** The file that was read, if any. */
   readonly file?: string;
 }
+
+const NO_OBJECT: ConfigFault = { path: '', message: 'must be an object' };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Tree = Record<string, unknown>;
@@ -163,7 +165,7 @@ function validate(tree: Tree, raw: ReadonlyMap<string, string>): LoadedConfig {
 /** Checks a configuration that is already a tree (tests, `sluice dev`). */
 export function checkConfig(input: unknown, env: Environment = {}, base = '.'): LoadedConfig {
   if (!isTree(input) || Array.isArray(input)) {
-    return { faults: [{ path: '', message: 'must be an object' }] };
+    return { faults: [NO_OBJECT] };
   }
   const tree = structuredClone(input);
   const raw = applyEnvironment(tree, env);
@@ -174,9 +176,25 @@ export function checkConfig(input: unknown, env: Environment = {}, base = '.'): 
   return faults.length === 0 ? checked : { faults };
 }
 
-function readTree(file: string): unknown {
-  const text = readFileSync(file, 'utf8');
-  return file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
+interface ReadFile {
+  readonly file?: string;
+  readonly tree: unknown;
+  readonly fault?: ConfigFault;
+}
+
+function readTree(file: string | undefined): ReadFile {
+  const chosen = file ?? DEFAULT_FILES.find((name) => existsSync(name));
+  if (chosen === undefined) return { tree: {} };
+  try {
+    const text = readFileSync(chosen, 'utf8');
+    const tree: unknown = chosen.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
+    return { file: chosen, tree: tree ?? {} };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // A parser's message may quote the text, which may be a secret.
+    const message = code === undefined ? 'is not valid JSON or YAML' : `cannot be read (${code})`;
+    return { file: chosen, tree: {}, fault: { path: chosen, message } };
+  }
 }
 
 /**
@@ -186,18 +204,27 @@ function readTree(file: string): unknown {
  * @returns the configuration, or every fault that was found
  */
 export function loadConfig(file: string | undefined, env: Environment): LoadedConfig {
-  const chosen = file ?? DEFAULT_FILES.find((name) => existsSync(name));
-  if (chosen === undefined) return checkConfig({}, env);
-  let tree: unknown;
-  try {
-    tree = readTree(chosen);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    // A parser's message may quote the text, which may be a secret.
-    const message = code === undefined ? 'is not valid JSON or YAML' : `cannot be read (${code})`;
-    return { file: chosen, faults: [{ path: chosen, message }] };
-  }
-  return { file: chosen, ...checkConfig(tree ?? {}, env, dirname(chosen)) };
+  const read = readTree(file);
+  if (read.file === undefined) return checkConfig(read.tree, env);
+  if (read.fault !== undefined) return { file: read.file, faults: [read.fault] };
+  return { file: read.file, ...checkConfig(read.tree, env, dirname(read.file)) };
+}
+
+/**
+ * The data folder alone: who asks a gateway that runs may be without its secrets.
+ * @throws SluiceError ERR_CONFIG when the file cannot be read, or names no folder
+ */
+export function loadDataFolder(file: string | undefined, env: Environment): string {
+  const { tree, fault } = readTree(file);
+  if (fault !== undefined) throw configError([fault]);
+  if (!isTree(tree) || Array.isArray(tree)) throw configError([NO_OBJECT]);
+  const raw = applyEnvironment(tree, env);
+  let data = dataSchema.safeParse(tree['data']);
+  // A variable that is a number names a folder all the same.
+  if (!data.success && raw.has('data')) data = dataSchema.safeParse(raw.get('data'));
+  if (data.success) return data.data;
+  const message = data.error.issues[0]?.message ?? 'is no folder';
+  throw configError([{ path: 'data', message }]);
 }
 
 /** The faults as one error. */

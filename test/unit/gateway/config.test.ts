@@ -4,7 +4,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkConfig, configError, loadConfig } from '../../../lib/gateway/config.ts';
+import {
+  checkConfig,
+  configError,
+  loadConfig,
+  loadDataFolder,
+} from '../../../lib/gateway/config.ts';
 import { settingsOf } from '../../../lib/gateway/config-settings.ts';
 
 const SECRET = 'a-jwt-secret-of-at-least-32-bytes!';
@@ -181,5 +186,31 @@ describe('files', () => {
     expect(loadConfig(yaml, {}).config?.messenger.pages).toHaveLength(1);
     expect(JSON.stringify(loadConfig(broken, {}).faults)).not.toContain('hunter2');
     expect(loadConfig(join(folder, 'absent.json'), {}).faults[0]?.message).toMatch(/ENOENT/);
+  });
+});
+
+// Bug: who asked a gateway that runs needed every secret of its configuration.
+describe('the data folder alone', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+  function fileOf(tree: unknown): string {
+    const file = join(folder, 'some.json');
+    writeFileSync(file, JSON.stringify(tree));
+    return file;
+  }
+
+  test('is read without secrets, and without what else is wrong', () => {
+    const tree = { ...withValue('messenger.verifyToken', 'env:NOT_THERE'), workers: 0 };
+    expect(loadDataFolder(fileOf(tree), {})).toBe('./.sluice');
+    expect(loadDataFolder(fileOf({ ...tree, data: '/var/lib/a' }), {})).toBe('/var/lib/a');
+    expect(loadDataFolder(fileOf(tree), { SLUICE_DATA: '/b' })).toBe('/b');
+    expect(loadDataFolder(fileOf(tree), { SLUICE_DATA: '7' })).toBe('7');
+  });
+
+  test.each([
+    ['data: ', { data: '' }],
+    ['data: ', { data: 7 }],
+    ['must be an object', []],
+  ])('"%s" is said of %j', (fault, tree) => {
+    expect(() => loadDataFolder(fileOf(tree), {})).toThrow(fault);
   });
 });
