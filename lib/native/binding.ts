@@ -103,6 +103,7 @@ export interface NativeSecureCounts {
   readonly completed: number;
   readonly failed: number;
   readonly timedOut: number;
+  readonly crowded: number;
 }
 
 /** An epoll instance for other descriptors. Results are 0 or a negative errno. */

@@ -312,6 +312,8 @@ export interface TlsCounts {
   readonly completed: number;
   readonly failed: number;
   readonly timedOut: number;
+  /** Reset so that others find a place: silent ones, and those beyond their address's share. */
+  readonly crowded: number;
 }
 
 export interface Loop {

@@ -103,7 +103,8 @@ napi_value LoopWrap::JsSecureCounts(napi_env env, napi_callback_info info) {
   const bool complete = napi_create_object(env, &result) == napi_ok &&
                         SetNumber(env, result, "completed", counts.completed) &&
                         SetNumber(env, result, "failed", counts.failed) &&
-                        SetNumber(env, result, "timedOut", counts.timed_out);
+                        SetNumber(env, result, "timedOut", counts.timed_out) &&
+                        SetNumber(env, result, "crowded", counts.crowded);
   return complete ? result : nullptr;
 }
 

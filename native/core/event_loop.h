@@ -110,7 +110,8 @@ class EventLoop {
 
   /**
    * Encrypts what the listener accepts from now on; replaces the context of an earlier call.
-   * @param handshakes_max at once; beyond it clients wait in the backlog
+   * @param handshakes_max at once; beyond it clients wait in the backlog, unless somebody who has
+   *   said nothing for kSilentHandshakeMs can go. A client's share is reset beyond its bound.
    * @returns 0 or a negative errno
    */
   [[nodiscard]] int SecureListener(uint32_t index, SecureContext* context,
@@ -213,7 +214,10 @@ class EventLoop {
   void CountReceived(Connection* connection, int64_t bytes);
 
   // event_loop_secure.cc: encrypted connections.
-  void BeginHandshake(Connection* connection, const SocketName& peer);
+  [[nodiscard]] bool HasHandshakeRoom(ListenerSecurity* security);
+  [[nodiscard]] bool TakesFrom(const Listener& listener, Handshake* handshake,
+                               const sockaddr_storage& client);
+  void BeginHandshake(Connection* connection, const sockaddr_storage& client);
   void EndHandshake(Connection* connection, uint64_t* outcome);
   void CompleteHandshake(Connection* connection);
   void Dismiss(Connection* connection);

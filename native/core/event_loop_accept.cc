@@ -92,7 +92,9 @@ void EventLoop::CloseListener(uint32_t index) {
 
 void EventLoop::Accept(uint32_t index) {
   Listener& listener = listeners_[index];
-  if (listener.security.context.get() != nullptr && listener.security.is_full()) {
+  const bool is_secure = listener.security.context.get() != nullptr;
+  if (is_secure && !HasHandshakeRoom(&listener.security)) {
+    // Whoever comes now waits in the kernel's queue.
     PauseListener(&listener);
     return;
   }
@@ -101,7 +103,9 @@ void EventLoop::Accept(uint32_t index) {
     const int fd = AcceptOne(listener.fd.get(), &peer);
     if (fd >= 0) {
       AdmitConnection(index, fd, peer);
-      if (listener.resume_at_ms != 0) return;
+      // Nobody has to go before the next tick says that somebody waits.
+      const bool is_full = is_secure && listener.security.handshakes.is_full();
+      if (is_full || listener.resume_at_ms != 0) return;
       continue;
     }
     switch (ClassifyAcceptError(fd)) {
@@ -162,13 +166,13 @@ void EventLoop::AdmitConnection(uint32_t index, int fd, const sockaddr_storage& 
 
 /** Who it is has become known. */
 void EventLoop::Welcome(Connection* connection, const sockaddr_storage& client) {
+  if (listeners_[connection->listener].security.context.get() != nullptr) {
+    BeginHandshake(connection, client);
+    return;
+  }
   SocketName name;
   FormatPeer(client, &name);
-  if (listeners_[connection->listener].security.context.get() != nullptr) {
-    BeginHandshake(connection, name);
-  } else {
-    Announce(connection, name);
-  }
+  Announce(connection, name);
 }
 
 void EventLoop::Announce(Connection* connection, const SocketName& name) {

@@ -3,7 +3,8 @@
 // that it has, not of bytes that a channel has, so nothing may stay there. JavaScript hears of a
 // connection when its handshake is complete.
 //
-//   accept -> handshake (budget per tick, bound per listener, deadline) -> kEventOpen -> data
+//   accept -> handshake (budget per tick, bounds per listener and client, deadline)
+//                  |-> kEventOpen -> data
 //                  '-> fault: alert, FIN, input discarded (bounded) -> gone, counted, never
 //                  announced
 //   close_notify -> kEventEnd        FIN without it -> kEventClose with -EPROTO: the rest is
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "event_loop.h"
 #include "socket_ops.h"
@@ -38,7 +40,7 @@ int EventLoop::SecureListener(uint32_t index, SecureContext* context, uint32_t h
   ListenerSecurity& security = listeners_[index].security;
   security.context = SecureContextRef(context);
   security.handshake_timeout_ms = handshake_timeout_ms;
-  security.handshakes_max = handshakes_max;
+  security.handshakes.Bound(handshakes_max);
   return 0;
 }
 
@@ -51,46 +53,81 @@ const SecureChannel* EventLoop::ChannelOf(uint32_t slot, uint32_t generation) {
 // ---- the handshake
 // -------------------------------------------------------------------------------
 
-void EventLoop::BeginHandshake(Connection* connection, const SocketName& peer) {
+/**
+ * Whether there is a place for one more, if need be that of somebody who says nothing: he would
+ * keep others out for as long as a handshake may take.
+ */
+bool EventLoop::HasHandshakeRoom(ListenerSecurity* security) {
+  while (security->handshakes.is_full()) {
+    Connection* oldest = security->handshakes.OldestSilent();
+    if (oldest == nullptr) return false;
+    Handshake* handshake = oldest->secure->handshake.get();
+    if (NowMs() - handshake->began_ms < kSilentHandshakeMs) return false;
+    uint8_t byte;
+    if (PeekSome(oldest->fd.get(), &byte, sizeof(byte)) > 0) {
+      // Its turn to be read has not come yet; that is not its fault.
+      security->handshakes.Hear(handshake);
+      continue;
+    }
+    EndHandshake(oldest, &secure_counts_.crowded);
+    CloseNow(oldest, -ETIMEDOUT, true);
+  }
+  return true;
+}
+
+/** Whether the client has a place left in its share, which it gets then. */
+bool EventLoop::TakesFrom(const Listener& listener, Handshake* handshake,
+                          const sockaddr_storage& client) {
+  AddressBytes address;
+  // Many clients come through one proxy, and a local peer has no address.
+  if (!AddressOf(client, &address) || listener.gate.exempt.Contains(address)) return true;
+  handshake->client = ClientKey(address);
+  return !listener.security.handshakes.HasShare(*handshake->client);
+}
+
+void EventLoop::BeginHandshake(Connection* connection, const sockaddr_storage& client) {
   Listener& listener = listeners_[connection->listener];
   ListenerSecurity& security = listener.security;
   connection->unannounced = true;
+  auto handshake = std::make_unique<Handshake>();
+  if (!TakesFrom(listener, handshake.get(), client)) {
+    secure_counts_.crowded++;
+    CloseNow(connection, -EACCES, true);
+    return;
+  }
   connection->secure = std::make_unique<SecureLink>();
   SecureLink& link = *connection->secure;
   link.channel.reset(security.context.get()->Accept());
-  link.peer = std::make_unique<SocketName>(peer);
   if (link.channel == nullptr) {
     CloseNow(connection, -ENOMEM, true);
     return;
   }
-  link.handshaking = true;
-  wheel_.Set(connection->slot, NowMs() + security.handshake_timeout_ms);
-  security.handshakes++;
-  // Whoever comes now waits in the kernel's queue.
-  if (security.is_full()) PauseListener(&listener);
+  FormatPeer(client, &handshake->peer);
+  handshake->began_ms = NowMs();
+  wheel_.Set(connection->slot, handshake->began_ms + security.handshake_timeout_ms);
+  security.handshakes.Begin(connection, handshake.get());
+  link.handshake = std::move(handshake);
 }
 
 /** @param outcome which counter it is one more of; a handshake ends once */
 void EventLoop::EndHandshake(Connection* connection, uint64_t* outcome) {
-  SecureLink& link = *connection->secure;
-  if (!link.handshaking) return;
-  link.handshaking = false;
+  const std::unique_ptr<Handshake> handshake = std::move(connection->secure->handshake);
+  if (handshake == nullptr) return;
   ++*outcome;
   Listener& listener = listeners_[connection->listener];
-  if (!listener.fd.valid()) return;
-  const bool was_full = listener.security.is_full();
-  listener.security.handshakes--;
-  if (!was_full || listener.resume_at_ms == 0) return;
+  const bool was_full = listener.security.handshakes.is_full();
+  listener.security.handshakes.End(handshake.get());
+  if (!listener.fd.valid() || !was_full || listener.resume_at_ms == 0) return;
   const uint64_t now = NowMs();
   listener.resume_at_ms = now;
   ResumeListeners(now);
 }
 
 void EventLoop::CompleteHandshake(Connection* connection) {
+  const SocketName peer = connection->secure->handshake->peer;
   EndHandshake(connection, &secure_counts_.completed);
   wheel_.Cancel(connection->slot);
-  Announce(connection, *connection->secure->peer);
-  connection->secure->peer.reset();
+  Announce(connection, peer);
 }
 
 /** Ends what was never announced. An alert is on its way, and a reset must not overtake it. */
@@ -111,6 +148,8 @@ void EventLoop::EndSecure(Connection* connection) {
 
 void EventLoop::ReadSecure(Connection* connection, uint32_t events) {
   if (connection->unannounced) {
+    Handshake* handshake = connection->secure->handshake.get();
+    if (handshake != nullptr) listeners_[connection->listener].security.handshakes.Hear(handshake);
     if (handshakes_left_ == 0) {
       // A handshake costs as much as thousands of messages: the kernel brings us back next tick.
       Rearm(connection);

@@ -47,6 +47,11 @@ inline constexpr uint32_t kCipherReadBytesMax = 110 * 1024;
 inline constexpr uint32_t kCipherOutBytes = 256 * 1024;
 /** Steps of handshakes per tick; the rest waits in the kernel. */
 inline constexpr uint32_t kHandshakesPerTickMax = 8;
+/** One client may have this part of a listener's handshakes, but never fewer than the other. */
+inline constexpr uint32_t kHandshakeShares = 8;
+inline constexpr uint32_t kHandshakesPerClientMin = 16;
+/** How long a client may say nothing when others wait for its place. */
+inline constexpr uint32_t kSilentHandshakeMs = 1000;
 /** What a peer that reads nothing may make us queue by asking for answers of the protocol itself.
  */
 inline constexpr uint32_t kControlBytesQueuedMax = 64 * 1024;

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "handshakes.h"
 #include "secure_channel.h"
-#include "socket_ops.h"
 
 namespace sluice {
 
@@ -43,21 +43,16 @@ class SecureContextRef {
 struct SecureLink {
   /** nullptr once the connection is closed, or its handshake has failed. */
   std::unique_ptr<SecureChannel, DestroyChannel> channel;
-  /** Whose connection it is, told when the handshake is complete; nullptr from then on. */
-  std::unique_ptr<SocketName> peer;
+  /** As long as it counts as one of its listener's; nullptr when it is over. */
+  std::unique_ptr<Handshake> handshake;
   /** Queued answers to what the peer asks of the protocol itself while it reads nothing. */
   uint32_t control_bytes = 0;
-  /** Counts as one of its listener's handshakes. */
-  bool handshaking = false;
 };
 
 struct ListenerSecurity {
   SecureContextRef context;
   uint32_t handshake_timeout_ms = 0;
-  uint32_t handshakes_max = 0;
-  uint32_t handshakes = 0;
-
-  [[nodiscard]] bool is_full() const { return handshakes >= handshakes_max; }
+  Handshakes handshakes;
 };
 
 /** Handshakes of a loop so far. */
@@ -65,6 +60,8 @@ struct SecureCounts {
   uint64_t completed = 0;
   uint64_t failed = 0;
   uint64_t timed_out = 0;
+  /** Reset so that others find a place. */
+  uint64_t crowded = 0;
 };
 
 /** Ciphertext on its way out, of one connection at a time. */

@@ -71,7 +71,7 @@ describe('at the accept', () => {
     const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNRESET');
     expect(server.stats().admission.denied).toBe(1);
-    expect(server.stats().handshakes).toEqual({ completed: 0, failed: 0, timedOut: 0 });
+    expect(server.stats().handshakes).toEqual({ completed: 0, failed: 0, timedOut: 0, crowded: 0 });
     server.setAdmission({ allow: ['127.0.0.1'] });
     const admitted = connectTls(options);
     disposals.push(() => admitted.destroy());

@@ -88,7 +88,7 @@ describe('a handshake that fails', () => {
     }
     await until('all of them', () => rig.loop.tlsCounts().failed === 14);
     await healthy(rig);
-    expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 14, timedOut: 0 });
+    expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 14, timedOut: 0, crowded: 0 });
   });
 });
 
@@ -103,7 +103,7 @@ describe('a handshake that does not go on', () => {
     const began = performance.now();
     await Promise.all([closed(silent), closed(half)]);
     expect(performance.now() - began).toBeGreaterThan(100);
-    expect(rig.loop.tlsCounts()).toEqual({ completed: 0, failed: 0, timedOut: 2 });
+    expect(rig.loop.tlsCounts()).toEqual({ completed: 0, failed: 0, timedOut: 2, crowded: 0 });
     await healthy(rig);
   });
 
@@ -144,15 +144,40 @@ describe('a handshake that does not go on', () => {
     silent[0]?.destroy();
     expect(await waiting).toBe('hello');
   });
+
+  // Bug: whoever opened connections and said nothing kept everybody else out for the timeout.
+  test('gives way to others when it is silent, and to nobody when it has begun', async () => {
+    const rig = await start({ tls: { handshakesMax: 2 } });
+    await rig.raw();
+    const half = await rig.raw();
+    half.write((await clientHello()).subarray(0, 50));
+    expect(await rig.get('/')).toBe('hello');
+    expect(rig.loop.tlsCounts()).toMatchObject({ failed: 0, timedOut: 0, crowded: 1 });
+    expect(rig.server.stats().handshakes.crowded).toBe(1);
+    expect(half.readyState).toBe('open');
+  });
+
+  test('takes no more than a share of the places for one address', async () => {
+    const rig = await start({ tls: { handshakesMax: 32 } });
+    // A reset may be faster than the news of the connection.
+    await Promise.allSettled(Array.from({ length: 40 }, () => rig.raw('127.0.0.2')));
+    await until('those beyond 16', () => rig.loop.tlsCounts().crowded === 40 - 16);
+    await healthy(rig);
+    expect(loadCodec().tlsLiveCounts().channels).toBeGreaterThanOrEqual(16);
+    expect(rig.loop.tlsCounts()).toMatchObject({ completed: 1, failed: 0, timedOut: 0 });
+  });
 });
 
 test('a hundred handshakes at once all complete', async () => {
   const rig = await start({ tls: { handshakesMax: 20 } });
-  const sockets = await Promise.all(Array.from({ length: 100 }, () => rig.connect()));
+  const addresses = Array.from({ length: 100 }, (_, i) => `127.0.0.${2 + (i % 10)}`);
+  const sockets = await Promise.all(
+    addresses.map(async (address) => rig.connect({ socket: await rig.raw(address) })),
+  );
   expect(sockets.every((socket) => socket.authorized)).toBe(true);
   // A client of TLS 1.3 is done before the server is.
   await until('the servers side', () => rig.loop.tlsCounts().completed >= 100);
-  expect(rig.loop.tlsCounts()).toEqual({ completed: 100, failed: 0, timedOut: 0 });
+  expect(rig.loop.tlsCounts()).toEqual({ completed: 100, failed: 0, timedOut: 0, crowded: 0 });
 });
 
 describe('an open connection', () => {
@@ -248,7 +273,7 @@ test('behind a proxy the PROXY header comes first, then TLS, and its address is 
   expect(String((await once(socket, 'data'))[0])).toContain('203.0.113.9 true');
   const without = rig.begin();
   expect(await closed(without)).toBe('ECONNRESET');
-  expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 0, timedOut: 0 });
+  expect(rig.loop.tlsCounts()).toEqual({ completed: 1, failed: 0, timedOut: 0, crowded: 0 });
 });
 
 test('a closed listener does not answer those who were in the middle of a handshake', async () => {

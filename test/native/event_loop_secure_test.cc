@@ -86,6 +86,20 @@ class EventLoopSecureTest : public EventLoopRig {
     EventLoopRig::TearDown();
   }
 
+  /** A client at another address. */
+  int ConnectFrom(uint32_t address) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(address);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
+    name.sin_port = htons(static_cast<uint16_t>(port_));
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
+    clients_.push_back(fd);
+    return fd;
+  }
+
   void Secure(uint32_t handshakes_max) {
     TlsContext* context = test::MakeContext(identity_, {});
     ASSERT_EQ(loop_->SecureListener(0, context, kTimeoutMs, handshakes_max), 0);
@@ -219,6 +233,88 @@ TEST_F(EventLoopSecureTest, BeyondTheBoundClientsWaitInTheBacklog) {
   EXPECT_EQ(open.kind, kEventOpen);
   (void)Turn();
   EXPECT_EQ(tls_live.channels, 3) << "a place is free, and taken at once";
+}
+
+// Bug: connections that say nothing took all places, and everybody else waited for their timeout.
+TEST_F(EventLoopSecureTest, TheOldestSilentClientMakesRoomForAnother) {
+  Secure(2);
+  const int oldest = Connect();
+  (void)Turn();
+  (void)Connect();
+  (void)Turn();
+  WireClient& waiting = Begin();
+  TheKernel().clock_offset_ms += kSilentHandshakeMs / 2;
+  for (int round = 0; round < 3; ++round) (void)TurnAtOnce();
+  EXPECT_EQ(tls_live.channels, 2);
+  EXPECT_EQ(loop_->secure_counts().crowded, 0U) << "they may still be on their way";
+  TheKernel().clock_offset_ms += kSilentHandshakeMs;
+  EXPECT_EQ(Open(&waiting).kind, kEventOpen);
+  EXPECT_EQ(loop_->secure_counts().crowded, 1U);
+  EXPECT_EQ(tls_live.channels, 2) << "the other silent one keeps its place: nobody needs it";
+  char byte;
+  EXPECT_EQ(::read(oldest, &byte, 1), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
+TEST_F(EventLoopSecureTest, WhoHasSentSomethingMakesNoRoom) {
+  Secure(2);
+  WireClient& first = Begin();
+  (void)Turn();
+  (void)Turn();
+  wires_.push_back(std::make_unique<WireClient>(Connect(), ClientOptions{}));
+  WireClient& late = *wires_.back();
+  (void)Turn();
+  TheKernel().clock_offset_ms += 2 * kSilentHandshakeMs;
+  // The loop hears of the third before it reads the hello of the second, which is there.
+  WireClient& third = Begin();
+  (void)late.Handshake();
+  (void)TurnAtOnce();
+  EXPECT_EQ(loop_->secure_counts().crowded, 0U);
+  EXPECT_EQ(Open(&late).kind, kEventOpen);
+  EXPECT_EQ(Open(&first).kind, kEventOpen);
+  EXPECT_EQ(Open(&third).kind, kEventOpen);
+}
+
+TEST_F(EventLoopSecureTest, OneClientHasAShareOfThePlaces) {
+  constexpr uint32_t kShare = 2 * kHandshakesPerClientMin;
+  Secure(kHandshakeShares * kShare);
+  for (uint32_t i = 0; i < kShare; ++i) (void)Connect();
+  (void)Turn();
+  EXPECT_EQ(tls_live.channels, static_cast<int>(kShare));
+  EXPECT_EQ(loop_->secure_counts().crowded, 0U);
+  const int beyond = Connect();
+  EXPECT_TRUE(Turn().empty());
+  EXPECT_EQ(loop_->secure_counts().crowded, 1U);
+  char byte;
+  EXPECT_EQ(::read(beyond, &byte, 1), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  wires_.push_back(std::make_unique<WireClient>(ConnectFrom(INADDR_LOOPBACK + 1), ClientOptions{}));
+  EXPECT_EQ(Open(wires_.back().get()).bytes, "127.0.0.2");
+  (void)::shutdown(clients_[0], SHUT_RDWR);
+  (void)Turn();
+  EXPECT_EQ(Open(&Begin()).bytes, "127.0.0.1") << "a place of its share is free again";
+  EXPECT_EQ(loop_->secure_counts().crowded, 1U);
+}
+
+TEST_F(EventLoopSecureTest, AProxyHasNoShare) {
+  constexpr AddressBlock kLoopback = {
+      96 + 8, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 0}};
+  AddressGate gate;
+  gate.exempt = AddressBlocks({kLoopback});
+  ASSERT_EQ(loop_->GuardListener(0, gate), 0);
+  Secure(2 * kHandshakesPerClientMin);
+  for (uint32_t i = 0; i < 2 * kHandshakesPerClientMin; ++i) (void)Connect();
+  (void)Turn();
+  EXPECT_EQ(tls_live.channels, static_cast<int>(2 * kHandshakesPerClientMin));
+  EXPECT_EQ(loop_->secure_counts().crowded, 0U);
+}
+
+TEST(ClientKeyTest, IsAnAddressOfIPv4AndANetworkOfIPv6) {
+  constexpr AddressBytes kV4 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 203, 0, 113, 9};
+  constexpr AddressBytes kV6 = {0x20, 1, 0xd, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  constexpr AddressBytes kNetwork = {0x20, 1, 0xd, 0xb8, 1, 2, 3, 4};
+  EXPECT_EQ(ClientKey(kV4), kV4);
+  EXPECT_EQ(ClientKey(kV6), kNetwork);
 }
 
 TEST_F(EventLoopSecureTest, AHandshakeThatTakesTooLongEndsUnheard) {

@@ -383,7 +383,7 @@ export class MemoryLoop implements Loop {
   }
 
   tlsCounts(): TlsCounts {
-    return { completed: 0, failed: 0, timedOut: 0 };
+    return { completed: 0, failed: 0, timedOut: 0, crowded: 0 };
   }
 
   /** A client connects; its owner comes from listen()'s accept, or is set by the test. */

@@ -65,8 +65,8 @@ export class TlsRig {
   }
 
   /** A socket without TLS on the same port. */
-  async raw(): Promise<Socket> {
-    const socket = connectPlain(this.port, '127.0.0.1');
+  async raw(localAddress = '127.0.0.1'): Promise<Socket> {
+    const socket = connectPlain({ port: this.port, host: '127.0.0.1', localAddress });
     socket.on('error', () => undefined);
     this.#sockets.push(socket);
     await once(socket, 'connect');

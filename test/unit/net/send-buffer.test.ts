@@ -56,7 +56,7 @@ beforeEach(() => {
     refusalCounters: () => [0, 0, 0, 0],
     secureListener: () => 0,
     secureInfo: () => null,
-    secureCounts: () => ({ completed: 0, failed: 0, timedOut: 0 }),
+    secureCounts: () => ({ completed: 0, failed: 0, timedOut: 0, crowded: 0 }),
     // What the engine does to the cursors.
     flush() {
       flushes++;

@@ -59,7 +59,7 @@ describe('stats()', () => {
         lingering: 0,
         addresses: 0,
       },
-      handshakes: { completed: 0, failed: 0, timedOut: 0 },
+      handshakes: { completed: 0, failed: 0, timedOut: 0, crowded: 0 },
     });
     expect(Math.abs(Date.now() - stats.startedAt)).toBeLessThan(10_000);
   });
