@@ -1,6 +1,6 @@
 // `sluice check`: every fault of the configuration with its path, never a value.
 
-import { type LoadedConfig, loadConfig } from '../gateway/config.ts';
+import { faultText, type LoadedConfig, loadConfig } from '../gateway/config.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
 import { findTlsFaults } from '../gateway/listen-tls.ts';
 import type { ListenSettings } from '../gateway/settings.ts';
@@ -25,9 +25,7 @@ export function check(options: CheckOptions): number {
     const message = `${running} run; another number takes a stop and a start`;
     if (workers !== running) faults.push({ path: 'workers', message });
   }
-  for (const fault of faults) {
-    console.error(fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`);
-  }
+  for (const fault of faults) console.error(faultText(fault));
   const count = faults.length;
   if (count > 0) {
     console.error(`${count} fault${count === 1 ? '' : 's'}`);

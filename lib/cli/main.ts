@@ -29,6 +29,8 @@ function idList(text: string): readonly string[] {
   return text.split(',').map((entry) => entry.trim());
 }
 
+const CONFIG_HELP = 'default: ./sluice.config.json, .yaml or .yml';
+
 interface Result {
   code: number;
 }
@@ -48,7 +50,7 @@ function addServers(program: Command, result: Result): void {
   program
     .command('start')
     .description('the gateway, from a configuration')
-    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('-c, --config <file>', CONFIG_HELP)
     .option('-d, --daemon', 'apart from this terminal, with its log in the data folder')
     .option('--workers <n>', 'processes that serve, or auto; overrides the configuration', workers)
     .action(async (options) => {
@@ -66,10 +68,7 @@ function addServers(program: Command, result: Result): void {
 
 function addControls(program: Command, result: Result): void {
   const control = (name: string, description: string): Command =>
-    program
-      .command(name)
-      .description(description)
-      .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml');
+    program.command(name).description(description).option('-c, --config <file>', CONFIG_HELP);
   const commands = () => import('./control-commands.ts');
   control('status', 'what runs: a row per process')
     .option('--json', 'as JSON')
@@ -108,7 +107,7 @@ function addTools(program: Command, result: Result): void {
   program
     .command('check')
     .description('checks the configuration and prints every fault with its path')
-    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('-c, --config <file>', CONFIG_HELP)
     .option('--running <workers>', 'as many run: is it a version that they can go on as?', Number)
     .action(async (options) => {
       result.code = (await import('./check.ts')).check(options);
@@ -121,7 +120,7 @@ function addTools(program: Command, result: Result): void {
     .requiredOption('--pages <ids>', 'Page ids separated by commas, or *', idList)
     .option('--role <role>', 'agent, supervisor or service', 'agent')
     .option('--ttl <time>', 'life time such as 30m, 12h, 7d', '12h')
-    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('-c, --config <file>', CONFIG_HELP)
     .action(async (options) => {
       result.code = await (await import('./token.ts')).token(options);
     });
@@ -130,7 +129,7 @@ function addTools(program: Command, result: Result): void {
     .description('prints the journal as JSON lines')
     .option('--since <time>', 'only records at or after this time (ISO 8601, or milliseconds)')
     .option('--conversation <name>', 'only this conversation: messenger/PAGE/USER')
-    .option('-c, --config <file>', 'default: ./sluice.config.json or .yaml')
+    .option('-c, --config <file>', CONFIG_HELP)
     .action(async (options) => {
       result.code = await (await import('./export.ts')).exportRecords(options);
     });

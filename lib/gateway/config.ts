@@ -3,9 +3,10 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { SluiceError } from '../base/errors.ts';
 import { configSchema, dataSchema, type GatewayConfig } from './config-schema.ts';
+import { findJsonFault } from './json-fault.ts';
 
 export type { GatewayConfig } from './config-schema.ts';
 
@@ -22,12 +23,16 @@ export interface LoadedConfig {
   readonly file?: string;
 }
 
+const NO_FILE: ConfigFault = {
+  path: '',
+  message: 'no ./sluice.config.json, .yaml or .yml here; use -c FILE',
+};
 const NO_OBJECT: ConfigFault = { path: '', message: 'must be an object' };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Tree = Record<string, unknown>;
 
-const DEFAULT_FILES = ['sluice.config.json', 'sluice.config.yaml'] as const;
+const DEFAULT_FILES = ['sluice.config.json', 'sluice.config.yaml', 'sluice.config.yml'] as const;
 const PREFIX = 'SLUICE_';
 /** Variables of the program itself, which are not configuration. */
 const NOT_CONFIGURATION =
@@ -182,30 +187,49 @@ interface ReadFile {
   readonly fault?: ConfigFault;
 }
 
+/** A parser's message may quote the text, which may be a secret: of a fault there is the place alone. */
+function parseText(text: string, isJson: boolean): { tree: unknown; syntaxFault?: string } {
+  try {
+    // Warnings would go to standard error, and quote.
+    const tree: unknown = isJson ? JSON.parse(text) : parseYaml(text, { logLevel: 'error' });
+    return { tree: tree ?? {} };
+  } catch (error) {
+    const place = error instanceof YAMLParseError ? error.linePos?.[0] : undefined;
+    const { line, col } = (isJson ? findJsonFault(text) : place) ?? {};
+    const where = line === undefined ? '' : `: line ${line}, column ${col}`;
+    return { tree: {}, syntaxFault: `is not valid ${isJson ? 'JSON' : 'YAML'}${where}` };
+  }
+}
+
 function readTree(file: string | undefined): ReadFile {
   const chosen = file ?? DEFAULT_FILES.find((name) => existsSync(name));
   if (chosen === undefined) return { tree: {} };
+  let text: string;
   try {
-    const text = readFileSync(chosen, 'utf8');
-    const tree: unknown = chosen.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
-    return { file: chosen, tree: tree ?? {} };
+    text = readFileSync(chosen, 'utf8');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    // A parser's message may quote the text, which may be a secret.
-    const message = code === undefined ? 'is not valid JSON or YAML' : `cannot be read (${code})`;
-    return { file: chosen, tree: {}, fault: { path: chosen, message } };
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    const fault = { path: chosen, message: `cannot be read (${code})` };
+    return { file: chosen, tree: {}, fault };
   }
+  const { tree, syntaxFault } = parseText(text, chosen.endsWith('.json'));
+  if (syntaxFault === undefined) return { file: chosen, tree };
+  return { file: chosen, tree, fault: { path: chosen, message: syntaxFault } };
 }
 
 /**
  * Loads and checks the configuration.
- * @param file path of a .json, .yaml or .yml file; absent: ./sluice.config.json or .yaml if there is one
+ * @param file path of a .json, .yaml or .yml file; absent: ./sluice.config.json, .yaml or .yml if there is one
  * @param env the process's environment
  * @returns the configuration, or every fault that was found
  */
 export function loadConfig(file: string | undefined, env: Environment): LoadedConfig {
   const read = readTree(file);
-  if (read.file === undefined) return checkConfig(read.tree, env);
+  if (read.file === undefined) {
+    // Variables alone can be a whole configuration; else what is missing is the file.
+    const checked = checkConfig(read.tree, env);
+    return checked.faults.length === 0 ? checked : { faults: [NO_FILE, ...checked.faults] };
+  }
   if (read.fault !== undefined) return { file: read.file, faults: [read.fault] };
   return { file: read.file, ...checkConfig(read.tree, env, dirname(read.file)) };
 }
@@ -215,10 +239,11 @@ export function loadConfig(file: string | undefined, env: Environment): LoadedCo
  * @throws SluiceError ERR_CONFIG when the file cannot be read, or names no folder
  */
 export function loadDataFolder(file: string | undefined, env: Environment): string {
-  const { tree, fault } = readTree(file);
+  const { file: chosen, tree, fault } = readTree(file);
   if (fault !== undefined) throw configError([fault]);
   if (!isTree(tree) || Array.isArray(tree)) throw configError([NO_OBJECT]);
   const raw = applyEnvironment(tree, env);
+  if (chosen === undefined && raw.size === 0) throw configError([NO_FILE]);
   let data = dataSchema.safeParse(tree['data']);
   // A variable that is a number names a folder all the same.
   if (!data.success && raw.has('data')) data = dataSchema.safeParse(raw.get('data'));
@@ -227,8 +252,13 @@ export function loadDataFolder(file: string | undefined, env: Environment): stri
   throw configError([{ path: 'data', message }]);
 }
 
+/** A fault as one line. */
+export function faultText({ path, message }: ConfigFault): string {
+  return path === '' ? message : `${path}: ${message}`;
+}
+
 /** The faults as one error. */
 export function configError(faults: readonly ConfigFault[]): SluiceError {
-  const lines = faults.map((fault) => `  ${fault.path}: ${fault.message}`);
+  const lines = faults.map((fault) => `  ${faultText(fault)}`);
   return new SluiceError('ERR_CONFIG', `the configuration has faults:\n${lines.join('\n')}`);
 }

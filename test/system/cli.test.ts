@@ -115,13 +115,25 @@ describe('check', () => {
     expect(await sluice(['check', '-c', file])).toEqual({ code: 0, out: `${file}: ok\n`, err: '' });
   });
 
-  test('finds sluice.config.json where it stands, and lets variables override it', async () => {
-    const file = configFile('sluice.config.json');
+  test.each([
+    'sluice.config.json',
+    'sluice.config.yml', // JSON is YAML.
+  ])('finds %s where it stands, and lets variables override it', async (name) => {
+    const file = configFile(name);
     expect((await sluice(['check'])).code).toBe(0);
     const { code, err } = await sluice(['check'], { SLUICE_MESSENGER__GRAPH_VERSION: 'soon' });
     expect(code).toBe(1);
     expect(err).toContain('messenger.graphVersion: ');
     rmSync(file);
+  });
+
+  // Bug: where no file was, everything that it would hold was said to be missing.
+  test('says first that there is no file, if there is none', async () => {
+    const noFile = 'no ./sluice.config.json, .yaml or .yml here; use -c FILE';
+    const checked = await sluice(['check']);
+    expect([checked.code, checked.err.split('\n')[0]]).toEqual([1, noFile]);
+    const asked = await sluice(['status']);
+    expect([asked.code, asked.err.split('\n')[1]?.trim()]).toEqual([1, noFile]);
   });
 
   test('reads YAML', async () => {

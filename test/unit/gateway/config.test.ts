@@ -187,6 +187,18 @@ describe('files', () => {
     expect(JSON.stringify(loadConfig(broken, {}).faults)).not.toContain('hunter2');
     expect(loadConfig(join(folder, 'absent.json'), {}).faults[0]?.message).toMatch(/ENOENT/);
   });
+
+  // Bug: a syntax error had no place, and one of YAML "cannot be read".
+  test.each([
+    ['a.json', '{\n  "verifyToken": hunter2\n}', 'is not valid JSON: line 2, column 18'],
+    ['a.yaml', 'messenger:\n  verifyToken: "hunter2\n', 'is not valid YAML: line 3, column 1'],
+    ['a.yml', 'a: 1\nb: hunter2: x\n', 'is not valid YAML: line 2, column 4'],
+    ['a.yaml', 'a: *hunter2\n', 'is not valid YAML'],
+  ])('a syntax error in %s names the place, and quotes nothing', (name, text, message) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'sluice-config-')), name);
+    writeFileSync(file, text);
+    expect(loadConfig(file, {}).faults).toEqual([{ path: file, message }]);
+  });
 });
 
 // Bug: who asked a gateway that runs needed every secret of its configuration.
