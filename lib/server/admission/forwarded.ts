@@ -25,7 +25,8 @@ function readAddresses(value: string): (string | undefined)[] {
   for (let end = value.length; end >= 0 && hops.length < FORWARDED_HOPS_MAX; ) {
     const comma = end === 0 ? -1 : value.lastIndexOf(',', end - 1);
     const address = value.slice(comma + 1, end).trim();
-    hops.push(isIP(address) === 0 ? undefined : address);
+    // Some balancers add the client's port, as RFC 7239 writes it.
+    hops.push(isIP(address) === 0 ? addressOfNode(address) : address);
     end = comma;
   }
   return hops;
