@@ -2,6 +2,7 @@
 // in, so there is a pool per class of sizes: 8 KiB, which is what Node's own pool pins, or 64 times
 // the payload. Nothing is written to a block twice.
 
+import { markAsUntransferable } from 'node:worker_threads';
 import { BufferView } from './fast-buffer.ts';
 
 /** Payloads up to this long share blocks of 8 KiB. */
@@ -52,6 +53,8 @@ export class CopyPool {
     if (this.#used + least - start > this.#block.length) {
       this.#block = Buffer.allocUnsafeSlow(this.#blockBytes);
       this.memory = this.#block.buffer;
+      // Handed to a thread with one message, it would take its neighbours of other connections along.
+      markAsUntransferable(this.memory);
       this.#used = 0;
     }
     const at = this.#used;

@@ -1,5 +1,6 @@
 // The small tools of the codec: masks, incremental UTF-8, the message buffer.
 
+import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import {
   Copies,
@@ -136,6 +137,22 @@ describe('copies that handlers keep', () => {
       expect(copy.equals(Buffer.alloc(length, i))).toBe(true);
       expect(copy.buffer.byteLength).toBe(pinned);
     }
+  });
+
+  // Bug: a message that was handed to a thread took those along that others had kept.
+  test.each([1, SMALL_BYTES_MAX + 1])('of %i bytes stay when one is transferred', (length) => {
+    const copies = new Copies();
+    const source = Buffer.alloc(length, 'x');
+    const kept = copies.of(source, 0, length);
+    const sent = copies.of(source, 0, length);
+    const { port1 } = new MessageChannel();
+    try {
+      port1.postMessage(sent, [sent.buffer as ArrayBuffer]);
+    } catch {
+      // Newer versions of Node refuse it, older ones send a copy.
+    }
+    port1.close();
+    expect([kept.length, String(kept)]).toEqual([length, String(source)]);
   });
 
   test('take as much as fits, and a new block when not even the first one does', () => {
