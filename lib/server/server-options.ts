@@ -8,7 +8,7 @@ import type { ServerListenOptions, ServerOptions, WebSocketRoute } from './types
 
 const PORT_MAX = 65_535;
 /** Node's timers and the native wheel count milliseconds in 31 bits. */
-const DURATION_MS_MAX = 0x7fffffff;
+export const DURATION_MS_MAX = 0x7fffffff;
 /** Longest body or message that may be asked for. */
 const BYTES_MAX = 0x3fffffff;
 /**

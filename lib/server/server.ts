@@ -26,6 +26,7 @@ import { Router } from './http/router.ts';
 import {
   checkRouteOptions,
   checkServerOptions,
+  DURATION_MS_MAX,
   httpLimitsOf,
   listenOptionsOf,
   proxiesOf,
@@ -280,13 +281,15 @@ export class LoopServer implements Server, HttpApplication {
 
   async close(options: CloseOptions = {}): Promise<void> {
     const { code = CLOSE_CODE.goingAway, reason = '', windowMs = 0 } = options;
+    const { deadlineMs = WEBSOCKET_LIMITS.drainTimeoutMs } = options;
     if (!isSendableCloseCode(code) || Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) {
       throw new SluiceError('ERR_ARG_RANGE', `close code ${code} with its reason cannot be sent`);
     }
     if (!(windowMs >= 0 && windowMs <= WINDOW_MS_MAX)) {
       throw new SluiceError('ERR_ARG_RANGE', `windowMs must be from 0 to ${WINDOW_MS_MAX}.`);
     }
-    this.#closing ??= this.#drain({ code, reason, windowMs }, options.deadlineMs);
+    if (!(deadlineMs >= 0)) throw new SluiceError('ERR_ARG_RANGE', 'deadlineMs is not below 0.');
+    this.#closing ??= this.#drain({ code, reason, windowMs }, deadlineMs);
     return this.#closing;
   }
 
@@ -339,7 +342,7 @@ export class LoopServer implements Server, HttpApplication {
 
   async #drain(
     how: { readonly code: number; readonly reason: string; readonly windowMs: number },
-    deadlineMs: number = WEBSOCKET_LIMITS.drainTimeoutMs,
+    deadlineMs: number,
   ): Promise<void> {
     const { code, reason, windowMs } = how;
     for (const listener of this.#listeners) listener.close();
@@ -356,7 +359,8 @@ export class LoopServer implements Server, HttpApplication {
     for (const http of [...this.#http.values()]) http.drainAndClose();
     for (const socket of [...this.#sockets.connections]) socket.session.close(code, reason);
     this.#noteGone();
-    const deadline = setTimeout(() => this.#dropAll(), deadlineMs);
+    // A longer time would be over at once for setTimeout.
+    const deadline = setTimeout(() => this.#dropAll(), Math.min(deadlineMs, DURATION_MS_MAX));
     await isEmpty;
     clearTimeout(deadline);
     this.#loopDelay?.stop();

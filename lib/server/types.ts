@@ -139,7 +139,8 @@ export interface Server {
    * Stops accepting, finishes requests, closes WebSockets with `code` (1001), and resolves when
    * the last one is gone or the deadline passed. With `windowMs` (0..3,600,000; default 0) whoever is connected
    * is served on for so long first: sockets are closed one after the other, spread evenly in random
-   * order, and HTTP connections end with their next answer. `deadlineMs` counts from the window's end.
+   * order, and HTTP connections end with their next answer. `deadlineMs` (10,000) counts from the window's end;
+   * `Infinity` waits for the last one.
    */
   close(options?: {
     readonly code?: number;

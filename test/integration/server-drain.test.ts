@@ -106,6 +106,38 @@ test('it does not stay open for nobody', async () => {
   expect(performance.now() - startedAt).toBeLessThan(1_000);
 });
 
+// Bug: setTimeout takes what is longer than 24 days for a millisecond, and everybody was dropped.
+test.each([Number.POSITIVE_INFINITY, 2 ** 31])(
+  'a deadline of %d ms is none',
+  async (deadlineMs) => {
+    let begin: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let finish: (text: string) => void = () => undefined;
+    const answer = new Promise<string>((resolve) => {
+      finish = resolve;
+    });
+    server.get('/held', async (_request, response) => {
+      begin();
+      response.end(await answer);
+    });
+    const socket = await open();
+    socket.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');
+    await asked;
+    const closed = server.close({ deadlineMs });
+    // Timers come in their order.
+    setTimeout(() => finish('in time'), 10);
+    const [data] = await once(socket, 'data');
+    expect(String(data)).toContain('in time');
+    await closed;
+  },
+);
+
+test.each([-1, Number.NaN])('a deadline of %d ms is refused', async (deadlineMs) => {
+  await expect(server.close({ deadlineMs })).rejects.toMatchObject({ code: 'ERR_ARG_RANGE' });
+});
+
 test.each([-1, 3_600_001, Number.NaN])('a window of %d ms is refused', async (windowMs) => {
   await expect(server.close({ windowMs })).rejects.toMatchObject({ code: 'ERR_ARG_RANGE' });
 });

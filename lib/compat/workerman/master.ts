@@ -9,6 +9,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { isThenable } from '../../base/thenable.ts';
 import { probeAddress } from '../../net/port-probe.ts';
 import { NobodyThere } from '../../process/admin-client.ts';
+import { DURATION_MS_MAX } from '../../process/limits.ts';
 import { PidFile } from '../../process/pid-file.ts';
 import type { Supervisor, WorkerRole } from '../../process/types.ts';
 import { workerRole } from '../../process/worker.ts';
@@ -267,7 +268,8 @@ class Master {
     let deadline: NodeJS.Timeout | undefined;
     const gone = new Promise<void>((resolve) => {
       this.#whenGone = resolve;
-      if (!isGraceful) deadline = setTimeout(resolve, this.stopTimeout * 1000);
+      const stopMs = Math.min(this.stopTimeout * 1000, DURATION_MS_MAX);
+      if (!isGraceful) deadline = setTimeout(resolve, stopMs);
     });
     this.noteGone();
     await gone;
