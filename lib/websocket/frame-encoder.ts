@@ -1,6 +1,7 @@
 // Writes server frames (RFC 6455 section 5.2; never masked) into ranges of the send slab, or into a
 // buffer of its own for frames that go to many. Knows the slab only through the FramePort.
 
+import { SluiceError } from '../base/errors.ts';
 import { asFastBuffer } from './fast-buffer.ts';
 import { CLOSE_CODE, OPCODE } from './protocol.ts';
 
@@ -28,9 +29,27 @@ export const SHORT_TEXT_LENGTH_MAX = 48;
 /** Longest payload; a longer one is refused before anything of it is written. */
 export const SEND_BYTES_MAX = 64 * 1024 * 1024;
 
+/** A text of so many units is never longer than that. */
+const SEND_UNITS_MAX = Math.floor(SEND_BYTES_MAX / 3);
+
 const ENOBUFS = -105;
 const FINAL = 0x80;
 const TWO_POW_32 = 4_294_967_296;
+
+/**
+ * Waiting would not help a payload that is too long.
+ * @throws SluiceError ERR_ARG_RANGE above SEND_BYTES_MAX
+ */
+export function sendable<Data extends string | Uint8Array>(data: Data): Data {
+  return data.length > SEND_UNITS_MAX ? measured(data) : data;
+}
+
+function measured<Data extends string | Uint8Array>(data: Data): Data {
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+  if (length <= SEND_BYTES_MAX) return data;
+  const text = `A message, or a piece of one, has ${SEND_BYTES_MAX} bytes at most.`;
+  throw new SluiceError('ERR_ARG_RANGE', text);
+}
 
 /** Bytes of header in front of a payload of `length` bytes: 2, 4 or 10. */
 export function headerLength(length: number): number {

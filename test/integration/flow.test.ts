@@ -199,6 +199,25 @@ describe('a peer that does not read', () => {
   });
 });
 
+// Bug: it was dropped for ever while drained() resolved at once, and a loop of the two never ended.
+test('a message, or a piece, of more than 64 MiB is refused by an error, one of as many sent', async () => {
+  await serve({ slow: 'latest' });
+  const { client, socket } = await wsPeer();
+  const bound = 64 * MIB;
+  const tooLong = Buffer.alloc(bound + 1);
+  const refused = expect.objectContaining({ code: 'ERR_ARG_RANGE' });
+  expect(() => socket.send(tooLong)).toThrow(refused);
+  expect(() => socket.send(tooLong.buffer)).toThrow(refused);
+  expect(() => socket.send(tooLong, { key: 'a' })).toThrow(refused);
+  expect(() => socket.send('é'.repeat(bound / 2 + 1))).toThrow(refused);
+  const stream = socket.stream();
+  expect(() => stream.write(tooLong)).toThrow(refused);
+  expect(stream.end('short')).toBe('sent');
+  expect(socket.send('a'.repeat(bound))).toBe('queued');
+  expect(await socket.drained()).toBe(true);
+  expect((await client.hears(2)).map((text) => text.length)).toEqual([5, bound]);
+});
+
 describe('messages in pieces', () => {
   test('100 MiB go out with drained(), and other messages come after them', async () => {
     await serve({ queueBytes: 4 * MIB });

@@ -17,7 +17,7 @@ export interface OutgoingStream {
   readonly isOpen: boolean;
   /**
    * Sends a piece; 'dropped' when the queue is full or the socket is not open: the piece is then no
-   * part of the message, and may be written again. @throws ERR_STATE after end()
+   * part of the message, and may be written again. @throws ERR_STATE after end(), ERR_ARG_RANGE above 64 MiB
    */
   write(chunk: string | Uint8Array): SendOutcome;
   /**

@@ -2,6 +2,7 @@
 // become ready. Text pieces are joined where a surrogate pair was cut.
 
 import { SluiceError } from '../../base/errors.ts';
+import { sendable } from '../../websocket/frame-encoder.ts';
 import { OPCODE } from '../../websocket/protocol.ts';
 import type { OutgoingStream, SendOutcome } from './flow-types.ts';
 
@@ -57,7 +58,7 @@ export class OutgoingFragments implements OutgoingStream {
     }
     const text = typeof chunk === 'string' ? this.#half + chunk : this.#half;
     const half = isFinal || typeof chunk !== 'string' ? '' : lastHalf(text);
-    const payload = payloadOf(chunk, half === '' ? text : text.slice(0, -1));
+    const payload = sendable(payloadOf(chunk, half === '' ? text : text.slice(0, -1)));
     const opcode = this.#hasBegun ? OPCODE.continuation : this.#opcode;
     const outcome = this.#port.sendFragment(opcode, isFinal, payload);
     if (outcome === 'dropped') return outcome;

@@ -8,11 +8,7 @@
 
 import { SluiceError } from '../../base/errors.ts';
 import type { Connection } from '../../net/types.ts';
-import {
-  encodeFragmentHeader,
-  encodeFrame,
-  SEND_BYTES_MAX,
-} from '../../websocket/frame-encoder.ts';
+import { encodeFragmentHeader, encodeFrame } from '../../websocket/frame-encoder.ts';
 import { CLOSE_CODE, OPCODE } from '../../websocket/protocol.ts';
 import type { OutgoingStream, SendOutcome } from './flow-types.ts';
 import { HeldFrames } from './held-frames.ts';
@@ -158,7 +154,7 @@ export class SocketFlow implements FragmentPort {
   sendFragment(opcode: number, isFinal: boolean, payload: Uint8Array): SendOutcome {
     const { connection, route } = this.#port;
     const { length } = payload;
-    if (!this.#port.isOpen || length > SEND_BYTES_MAX) return 'dropped';
+    if (!this.#port.isOpen) return 'dropped';
     // What waits behind this message must not keep it from its end.
     const isFree = isFinal && length === 0;
     if (!isFree && this.#port.writtenBytes >= this.#bound) return this.#overflow();

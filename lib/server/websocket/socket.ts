@@ -2,6 +2,7 @@
 
 import { type BytesSource, bytesOf, textOrBytes } from '../../base/bytes.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { sendable } from '../../websocket/frame-encoder.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../../websocket/protocol.ts';
 import { HttpRequest } from '../http/request.ts';
 import type {
@@ -59,15 +60,17 @@ export class Socket implements ServerSocket {
     if (options?.key !== undefined) {
       const isBinary = options.binary ?? typeof data !== 'string';
       const opcode = isBinary ? OPCODE.binary : OPCODE.text;
-      return this.#link.sendKeyed(opcode, textOrBytes(data, MESSAGE), options.key, compress);
+      const message = sendable(textOrBytes(data, MESSAGE));
+      return this.#link.sendKeyed(opcode, message, options.key, compress);
     }
     if (typeof data === 'string') {
-      if (options?.binary !== true) return this.#link.sendText(data, compress);
-      return this.#link.sendBytes(OPCODE.binary, Buffer.from(data), compress);
+      const text = sendable(data);
+      if (options?.binary !== true) return this.#link.sendText(text, compress);
+      return this.#link.sendBytes(OPCODE.binary, Buffer.from(text), compress);
     }
     // Bytes sent as text must be UTF-8: that is the caller's promise.
     const opcode = options?.binary === false ? OPCODE.text : OPCODE.binary;
-    return this.#link.sendBytes(opcode, bytesOf(data, MESSAGE), compress);
+    return this.#link.sendBytes(opcode, sendable(bytesOf(data, MESSAGE)), compress);
   }
 
   ping(payload: string | BytesSource = ''): SendOutcome {

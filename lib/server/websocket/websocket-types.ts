@@ -54,7 +54,8 @@ export interface ServerSocket<Data = unknown> {
   readonly pendingBytes: number;
   /**
    * 'sent': accepted, below the high mark; 'queued': accepted, above it; 'dropped': over
-   * queueBytes or closed. @throws ERR_ARG_TYPE for what is neither text nor bytes, and never else
+   * queueBytes or closed. @throws ERR_ARG_TYPE for what is neither text nor bytes, ERR_ARG_RANGE above
+   * 64 MiB, and never else
    */
   send(data: string | ArrayBufferView | ArrayBuffer, options?: SendOptions): SendOutcome;
   /** @throws ERR_ARG_RANGE above 125 bytes, ERR_ARG_TYPE for what is neither text nor bytes */
