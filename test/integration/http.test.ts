@@ -234,6 +234,29 @@ describe('a client that is too slow gets 408 and the close', () => {
   });
 });
 
+// Bug: the connection was reset without a word, and the response said that it was finished.
+test('an answer of which more than 256 MiB would wait fails for all to see', async () => {
+  const errors: unknown[] = [];
+  const sent: boolean[] = [];
+  const server = makeServer({ onError: (error) => errors.push(error) });
+  const body = Buffer.alloc(256 * MIB);
+  server.get(
+    '/end',
+    (_request, response) => void response.onFinish((is) => sent.push(is)).end(body),
+  );
+  server.get('/stream', (_request, response) =>
+    response.onFinish((is) => sent.push(is)).stream([body]),
+  );
+  await server.listen();
+  for (const path of ['/end', '/stream']) {
+    const client = connectTo(server).send(GET(path));
+    await until('its end', () => client.isClosed);
+    await until('what is told', () => errors.length === 1 && sent.length === 1);
+    expect(errors.splice(0)).toEqual([expect.objectContaining({ code: 'ERR_ARG_RANGE' })]);
+    expect(sent.splice(0)).toEqual([false]);
+  }
+});
+
 describe('a handler that fails', () => {
   test('is answered without the fields of the answer that it was making', async () => {
     const errors: unknown[] = [];

@@ -63,6 +63,7 @@ export interface ServerResponse {
   /**
    * Streams a chunk (chunked coding, or until close for HTTP/1.0). It never waits: who writes much looks
    * at `pendingBytes`, or awaits `drained()`.
+   * @throws SluiceError ERR_ARG_RANGE when 256 MiB would wait; the answer is then cut by a reset
    */
   write(chunk: string | Uint8Array): this;
   /**
@@ -79,7 +80,10 @@ export interface ServerResponse {
    *   takes a part for the whole
    */
   stream(source: BodySource): Promise<boolean>;
-  /** Completes the response; with a body, Content-Length is set. */
+  /**
+   * Completes the response; with a body, Content-Length is set.
+   * @throws SluiceError as write() does
+   */
   end(body?: string | Uint8Array): this;
   /**
    * Completes the response with `value` as JSON; the type is application/json unless one was set.

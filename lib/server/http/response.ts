@@ -10,7 +10,8 @@ import {
   isBodiless,
   statusLine,
 } from '../../http/response-head.ts';
-import { HIGH_WATER_BYTES } from '../../native/layout.ts';
+import { ERROR_NAMES } from '../../native/error-names.ts';
+import { HIGH_WATER_BYTES, PENDING_BYTES_MAX } from '../../native/layout.ts';
 import type { Connection } from '../../net/types.ts';
 import type { BodySource, ServerResponse } from '../types.ts';
 import { ResponseFields } from './response-fields.ts';
@@ -322,10 +323,18 @@ export class HttpResponse implements ServerResponse {
     else this.#accepted(connection.write(body));
   }
 
-  /** A write that was refused leaves half a response behind: the connection cannot go on. */
+  /**
+   * A write that was refused leaves half a response behind: the connection cannot go on.
+   * @throws SluiceError ERR_ARG_RANGE when that is not because the client is gone
+   */
   #accepted(result: number): boolean {
     if (result >= 0) return true;
     this.#host.connection.reset();
+    if (result === ERROR_NAMES.ENOBUFS) {
+      // Its end aborts the response; before that, a stream would take this for a client that left.
+      const text = `More than ${PENDING_BYTES_MAX} bytes would wait for the client: use stream().`;
+      throw new SluiceError('ERR_ARG_RANGE', text);
+    }
     this.abort();
     return false;
   }
