@@ -38,16 +38,23 @@ void Block::Append(const uint8_t* from, uint32_t count) {
   length_ += count;
 }
 
+WriteQueue::Pieces& WriteQueue::Need() {
+  if (pieces_ == nullptr) pieces_ = std::make_unique<Pieces>();
+  return *pieces_;
+}
+
 void WriteQueue::Append(const uint8_t* from, uint32_t count) {
-  size_ += count;
+  if (count == 0) return;
+  Pieces& pieces = Need();
+  pieces.bytes += count;
   const uint32_t fits = AppendToOpenBlock(from, count);
   from += fits;
   count -= fits;
   if (count == 0) return;
-  const uint32_t wanted = std::clamp(size_, kBlockBytesMin, kBlockBytesMax);
+  const uint32_t wanted = std::clamp(pieces.bytes, kBlockBytesMin, kBlockBytesMax);
   Block* block = Block::Create(std::max(count, wanted));
   block->Append(from, count);
-  segments_.push_back({block, 0, count, false});
+  pieces.segments.push_back({block, 0, count, false});
 }
 
 /**
@@ -55,10 +62,12 @@ void WriteQueue::Append(const uint8_t* from, uint32_t count) {
  * @returns bytes that found room
  */
 uint32_t WriteQueue::AppendToOpenBlock(const uint8_t* from, uint32_t count) {
-  const size_t size = segments_.size();
-  const size_t first = std::max<size_t>(front_, size > kLookBackMax ? size - kLookBackMax : 0);
+  std::vector<Segment>& segments = pieces_->segments;
+  const size_t size = segments.size();
+  const size_t first =
+      std::max<size_t>(pieces_->front, size > kLookBackMax ? size - kLookBackMax : 0);
   for (size_t i = size; i-- > first;) {
-    Segment& segment = segments_[i];
+    Segment& segment = segments[i];
     if (segment.shared) continue;
     Block* block = segment.block;
     const uint32_t start = block->length();
@@ -68,7 +77,7 @@ uint32_t WriteQueue::AppendToOpenBlock(const uint8_t* from, uint32_t count) {
       segment.end += fits;
     } else if (fits > 0) {
       block->Acquire();
-      segments_.push_back({block, start, start + fits, false});
+      segments.push_back({block, start, start + fits, false});
     }
     return fits;
   }
@@ -76,46 +85,52 @@ uint32_t WriteQueue::AppendToOpenBlock(const uint8_t* from, uint32_t count) {
 }
 
 void WriteQueue::AppendShared(Block* block, uint32_t start) {
+  if (start == block->length()) return;
+  Pieces& pieces = Need();
   block->Acquire();
-  segments_.push_back({block, start, block->length(), true});
-  size_ += block->length() - start;
+  pieces.segments.push_back({block, start, block->length(), true});
+  pieces.bytes += block->length() - start;
 }
 
-uint32_t WriteQueue::Peek(iovec* pieces, uint32_t pieces_max) const {
+uint32_t WriteQueue::Peek(iovec* into, uint32_t pieces_max) const {
+  if (pieces_ == nullptr) return 0;
+  const std::vector<Segment>& segments = pieces_->segments;
   uint32_t count = 0;
-  for (size_t i = front_; i < segments_.size() && count < pieces_max; ++i) {
-    const Segment& segment = segments_[i];
-    pieces[count++] = {segment.block->bytes() + segment.start, segment.end - segment.start};
+  for (size_t i = pieces_->front; i < segments.size() && count < pieces_max; ++i) {
+    const Segment& segment = segments[i];
+    into[count++] = {segment.block->bytes() + segment.start, segment.end - segment.start};
   }
   return count;
 }
 
 void WriteQueue::Consume(uint32_t count) {
-  size_ -= count;
+  if (count == 0) return;
+  pieces_->bytes -= count;
   while (count > 0) {
-    Segment& first = segments_[front_];
+    Segment& first = pieces_->segments[pieces_->front];
     const uint32_t taken = std::min(count, first.end - first.start);
     first.start += taken;
     count -= taken;
     if (first.start == first.end) DropFront();
   }
-  if (size_ == 0) Clear();
+  if (pieces_->bytes == 0) Clear();
 }
 
 void WriteQueue::DropFront() {
-  segments_[front_].block->Release();
-  ++front_;
-  if (front_ < kFrontSegmentsMax) return;
-  segments_.erase(segments_.begin(), segments_.begin() + front_);
-  front_ = 0;
+  Pieces& pieces = *pieces_;
+  pieces.segments[pieces.front].block->Release();
+  ++pieces.front;
+  if (pieces.front < kFrontSegmentsMax) return;
+  pieces.segments.erase(pieces.segments.begin(), pieces.segments.begin() + pieces.front);
+  pieces.front = 0;
 }
 
+/** A connection that is idle again does not keep the memory of its worst moment. */
 void WriteQueue::Clear() {
-  for (size_t i = front_; i < segments_.size(); ++i) segments_[i].block->Release();
-  // A connection that is idle again must not keep the memory of its worst moment.
-  std::vector<Segment>().swap(segments_);
-  front_ = 0;
-  size_ = 0;
+  if (pieces_ == nullptr) return;
+  const std::vector<Segment>& segments = pieces_->segments;
+  for (size_t i = pieces_->front; i < segments.size(); ++i) segments[i].block->Release();
+  pieces_.reset();
 }
 
 }  // namespace sluice

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace sluice {
@@ -39,15 +40,15 @@ class WriteQueue {
   WriteQueue& operator=(const WriteQueue&) = delete;
   ~WriteQueue() { Clear(); }
 
-  [[nodiscard]] uint32_t size() const { return size_; }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] uint32_t size() const { return pieces_ == nullptr ? 0 : pieces_->bytes; }
+  [[nodiscard]] bool empty() const { return pieces_ == nullptr; }
 
   /** Copies bytes to the end. */
   void Append(const uint8_t* from, uint32_t count);
   /** Adds [start, block->length()) of a shared block to the end, by reference. */
   void AppendShared(Block* block, uint32_t start);
   /** The first pieces, for sendmsg. @returns how many were filled; they stay owned by the queue. */
-  [[nodiscard]] uint32_t Peek(iovec* pieces, uint32_t pieces_max) const;
+  [[nodiscard]] uint32_t Peek(iovec* into, uint32_t pieces_max) const;
   /** Drops the first `count` bytes, 0..size(). */
   void Consume(uint32_t count);
   /** Drops everything and gives the memory back. */
@@ -61,12 +62,19 @@ class WriteQueue {
     bool shared;
   };
 
+  struct Pieces {
+    std::vector<Segment> segments;
+    uint32_t front = 0;
+    uint32_t bytes = 0;
+  };
+
+  [[nodiscard]] Pieces& Need();
   [[nodiscard]] uint32_t AppendToOpenBlock(const uint8_t* from, uint32_t count);
   void DropFront();
 
-  std::vector<Segment> segments_;
-  uint32_t front_ = 0;
-  uint32_t size_ = 0;
+  /** nullptr: empty, as those of nearly all connections are. */
+  std::unique_ptr<Pieces> pieces_;
 };
+static_assert(sizeof(WriteQueue) == sizeof(void*), "it is part of every connection");
 
 }  // namespace sluice
