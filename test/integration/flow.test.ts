@@ -237,6 +237,37 @@ describe('messages in pieces', () => {
     expect(server.stats().bytes.queuedMax).toBeLessThan(8 * MIB);
   });
 
+  test('what waits behind a message, however much, does not keep its drained() waiting', async () => {
+    await serve({ queueBytes: 4 * MIB });
+    const { client, socket } = await wsPeer();
+    socket.subscribe('news');
+    const stream = socket.stream({ binary: true });
+    server.publish('news', 'n'.repeat(200_000));
+    expect(socket.send('b'.repeat(200_000))).toBe('queued');
+    const piece = Buffer.alloc(MIB, 7);
+    for (let i = 0; i < 20; i++) {
+      if (stream.write(piece) !== 'sent') expect(await stream.drained()).toBe(true);
+    }
+    const behind = socket.drained();
+    stream.end();
+    expect(await behind).toBe(true);
+    const heard = await client.hears(3);
+    expect(heard.map((message) => message.length)).toEqual([20 * MIB, 200_000, 200_000]);
+  });
+
+  test('a socket that goes lets nobody wait for its message to drain', async () => {
+    await serve({ queueBytes: 4 * MIB });
+    const { client, socket } = await wsPeer();
+    client.ws.pause();
+    const stream = socket.stream({ binary: true });
+    const piece = Buffer.alloc(MIB, 7);
+    while (stream.write(piece) !== 'dropped');
+    const [one, other] = [stream.drained(), stream.drained()];
+    socket.terminate();
+    expect(await Promise.all([one, other])).toEqual([false, false]);
+    expect(await stream.drained()).toBe(false);
+  });
+
   test('100 MiB come in while memory stays small, at the pace of the handler', async () => {
     let bytes = 0;
     let peak = 0;

@@ -25,7 +25,7 @@ export interface OutgoingStream {
    * only a closed socket drops it. @throws ERR_STATE after end()
    */
   end(chunk?: string | Uint8Array): SendOutcome;
-  /** As of the socket. */
+  /** As of the socket, without what waits behind this message. */
   drained(): Promise<boolean>;
 }
 

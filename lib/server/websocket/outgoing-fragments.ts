@@ -13,7 +13,7 @@ export interface FragmentPort {
   sendFragment(opcode: number, isFinal: boolean, payload: Uint8Array): SendOutcome;
   /** The last fragment was accepted. */
   fragmentsEnded(): void;
-  drained(): Promise<boolean>;
+  fragmentsDrained(): Promise<boolean>;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -48,7 +48,7 @@ export class OutgoingFragments implements OutgoingStream {
   }
 
   drained(): Promise<boolean> {
-    return this.#port.drained();
+    return this.#port.fragmentsDrained();
   }
 
   #send(chunk: string | Uint8Array, isFinal: boolean): SendOutcome {

@@ -10,6 +10,7 @@ import { SluiceError } from '../../base/errors.ts';
 import type { Connection } from '../../net/types.ts';
 import { encodeFragmentHeader, encodeFrame } from '../../websocket/frame-encoder.ts';
 import { CLOSE_CODE, OPCODE } from '../../websocket/protocol.ts';
+import { DrainWait } from './drain-wait.ts';
 import type { OutgoingStream, SendOutcome } from './flow-types.ts';
 import { HeldFrames } from './held-frames.ts';
 import { type FragmentPort, OutgoingFragments } from './outgoing-fragments.ts';
@@ -38,8 +39,9 @@ export class SocketFlow implements FragmentPort {
   readonly #port: FlowPort;
   readonly #held: HeldFrames;
   #fragments: OutgoingFragments | undefined;
-  #drained: Promise<boolean> | undefined;
-  #resolveDrained: ((isOpen: boolean) => void) | undefined;
+  readonly #drain = new DrainWait();
+  /** Of who streams a message. */
+  readonly #fragmentsDrain = new DrainWait();
   /** A drain was asked for, or must be once held frames have left. */
   #isNoticed = false;
   /** What was held, and cannot be sent any more. */
@@ -100,11 +102,7 @@ export class SocketFlow implements FragmentPort {
     if (!this.#port.isOpen) return Promise.resolve(false);
     if (this.#pendingBytes < this.#port.route.lowWaterBytes) return Promise.resolve(true);
     this.#notice();
-    // One promise for all who wait.
-    this.#drained ??= new Promise((resolve) => {
-      this.#resolveDrained = resolve;
-    });
-    return this.#drained;
+    return this.#drain.wait();
   }
 
   /**
@@ -114,6 +112,7 @@ export class SocketFlow implements FragmentPort {
   release(): boolean {
     this.#isNoticed = false;
     const { route } = this.#port;
+    this.#releaseFragments();
     while (this.#fragments === undefined && this.#port.writtenBytes < route.highWaterBytes) {
       const frame = this.#held.takeLatest();
       if (frame === undefined) break;
@@ -126,7 +125,7 @@ export class SocketFlow implements FragmentPort {
       else this.#isNoticed = true;
       return false;
     }
-    this.#settle(true);
+    this.#drain.settle(true);
     return true;
   }
 
@@ -146,7 +145,8 @@ export class SocketFlow implements FragmentPort {
     this.#held.clear();
     this.#fragments = undefined;
     this.#changed();
-    this.#settle(false);
+    this.#drain.settle(false);
+    this.#fragmentsDrain.settle(false);
   }
 
   // ---- FragmentPort ------------------------------------------------------
@@ -164,6 +164,14 @@ export class SocketFlow implements FragmentPort {
     if (pending < 0) return 'dropped';
     if (isFinal) this.#port.messagesSent++;
     return pending >= route.highWaterBytes ? 'queued' : 'sent';
+  }
+
+  /** Without what waits behind the message: that leaves after its end only. */
+  fragmentsDrained(): Promise<boolean> {
+    if (!this.#port.isOpen) return Promise.resolve(false);
+    if (this.#port.writtenBytes < this.#port.route.lowWaterBytes) return Promise.resolve(true);
+    this.#port.connection.noticeDrain();
+    return this.#fragmentsDrain.wait();
   }
 
   fragmentsEnded(): void {
@@ -232,10 +240,11 @@ export class SocketFlow implements FragmentPort {
     this.#port.connection.noticeDrain();
   }
 
-  #settle(isOpen: boolean): void {
-    this.#resolveDrained?.(isOpen);
-    this.#resolveDrained = undefined;
-    this.#drained = undefined;
+  #releaseFragments(): void {
+    if (!this.#fragmentsDrain.isAwaited) return;
+    const { writtenBytes, route, connection } = this.#port;
+    if (writtenBytes < route.lowWaterBytes) this.#fragmentsDrain.settle(true);
+    else connection.noticeDrain();
   }
 
   /** While something is held every send is judged, and publishes ask for this socket. */
