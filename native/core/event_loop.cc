@@ -165,7 +165,7 @@ void EventLoop::CollectReady(const epoll_event& event) {
   } else if (connection->close_requested) {
     Discard(connection, event.events);
   } else if (connection->paused || connection->has_head) {
-    if (hung_up) Detach(connection);
+    if (hung_up) HangUpPaused(connection);
   } else if (connection->unannounced && connection->secure == nullptr) {
     ReadProxyHeader(connection, event.events);
   } else {

@@ -242,6 +242,7 @@ class EventLoop {
   void Defer(Connection* connection);
   void UpdateInterest(Connection* connection);
   void Rearm(Connection* connection);
+  void HangUpPaused(Connection* connection);
   void Detach(Connection* connection);
   void Reattach(Connection* connection);
   void SetPaused(Connection* connection, bool paused);

@@ -110,6 +110,20 @@ void EventLoop::UpdateInterest(Connection* connection) {
   if (error != 0) Break(connection, error);
 }
 
+/**
+ * The peer is gone while nobody reads. What it has sent before waits for the reader; without that,
+ * an error need not wait.
+ */
+void EventLoop::HangUpPaused(Connection* connection) {
+  uint8_t byte;
+  const int64_t count = PeekSome(connection->fd.get(), &byte, sizeof(byte));
+  if (count < 0 && count != -EAGAIN) {
+    CloseNow(connection, static_cast<int>(count), false);
+  } else {
+    Detach(connection);
+  }
+}
+
 void EventLoop::Detach(Connection* connection) {
   if (!connection->queue.empty()) {
     SendQueue(connection);

@@ -257,6 +257,26 @@ test('an answer of which more than 256 MiB would wait fails for all to see', asy
   }
 });
 
+test.each([
+  ['leaves', 'nothing', ''],
+  ['leaves', 'an empty line', '\r\n'],
+  ['resets', 'an empty line', '\r\n'],
+  ['leaves', 'another request', GET('/')],
+  ['resets', 'another request', GET('/')],
+])('who %s with %s behind the request is noticed at once', async (how, _what, behind) => {
+  const server = makeServer();
+  let signal: AbortSignal | undefined;
+  server.get('/', (request) => {
+    signal = request.signal;
+  });
+  await server.listen();
+  const client = connectTo(server).send(`${GET('/')}${behind}`);
+  await until('the request', () => signal);
+  if (how === 'resets') client.reset();
+  else client.destroy();
+  await until('the signal', () => signal?.aborted);
+});
+
 describe('a handler that fails', () => {
   test('is answered without the fields of the answer that it was making', async () => {
     const errors: unknown[] = [];

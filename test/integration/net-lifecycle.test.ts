@@ -177,12 +177,12 @@ describe('pause', () => {
     await harness.untilLogged('data 5');
   });
 
-  test('a reset while paused does not spin the loop and is delivered at resume', async () => {
+  test('a reset behind unread bytes does not spin the loop and is delivered at resume', async () => {
     start({ onData: (connection) => connection.pause() });
     const client = await harness.client();
     client.socket.write('one');
     await harness.untilLogged('data 3');
-    client.socket.resetAndDestroy();
+    client.socket.write('more', () => client.socket.resetAndDestroy());
     await harness.untilLogged('client close');
     const before = process.cpuUsage();
     const begun = performance.now();
@@ -191,6 +191,17 @@ describe('pause', () => {
     expect((used.user + used.system) / 1000).toBeLessThan((performance.now() - begun) * 0.7);
     expect(harness.log.some((entry) => entry.startsWith('close'))).toBe(false);
     first().resume();
+    await harness.untilLogged('data 4');
+    first().resume();
+    await harness.untilLogged(`close ${ERROR_NAMES.ECONNRESET}`);
+  });
+
+  test('a reset while paused is delivered at once when nothing is unread', async () => {
+    start({ onData: (connection) => connection.pause() });
+    const client = await harness.client();
+    client.socket.write('one');
+    await harness.untilLogged('data 3');
+    client.socket.resetAndDestroy();
     await harness.untilLogged(`close ${ERROR_NAMES.ECONNRESET}`);
   });
 });

@@ -327,6 +327,15 @@ describe('pause and resume', () => {
   });
 });
 
+test('a peer that resets while nothing is read is gone at once', async () => {
+  const client = await connect();
+  sockets[0]?.pause();
+  client.ws.pause();
+  (client.ws as unknown as { _socket: { resetAndDestroy(): void } })._socket.resetAndDestroy();
+  await until('the close', () => closes.length === 1);
+  expect([closes, sockets[0]?.isOpen]).toEqual([['1006'], false]);
+});
+
 describe('what is neither text nor bytes', () => {
   const WRONG = [
     { a: 1 },

@@ -336,6 +336,21 @@ TEST_F(EventLoopTest, APausedConnectionThatIsResetIsTakenOutOfThePoller) {
   EXPECT_EQ(records.back().value, -ECONNRESET);
 }
 
+TEST_F(EventLoopTest, APausedConnectionThatIsResetWithNothingUnreadIsClosedAtOnce) {
+  const int client = Connect();
+  const Record open = Accept();
+  PutRecord(kSendPause, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  const linger abort{1, 0};
+  (void)::setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+  (void)::close(client);
+  clients_.clear();
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, -ECONNRESET);
+}
+
 // Edge-triggered: what one event may hide behind the bytes that it reports.
 
 TEST_F(EventLoopTest, TheEndBehindBytesOfTheSameEdgeIsSeen) {

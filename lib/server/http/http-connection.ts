@@ -20,6 +20,8 @@ import { PendingUpgrade, type UpgradeHost } from './http-pending-upgrade.ts';
  * before.
  */
 export const HELD_BYTES_MAX = 512 * 1024;
+/** From here on they are not read: until then a client that leaves is noticed at once. */
+export const HELD_BYTES_READ = 16 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHost {
@@ -340,7 +342,8 @@ export class HttpConnection implements ConnectionOwner, ExchangeHost, UpgradeHos
   }
 
   #updateReading(): void {
-    const mustPause = this.#isBodyPaused || this.#held !== undefined || this.#upgrade !== undefined;
+    const isHeldFull = this.#held !== undefined && this.#held.length >= HELD_BYTES_READ;
+    const mustPause = this.#isBodyPaused || isHeldFull || this.#upgrade !== undefined;
     if (mustPause === this.#isPaused) return;
     this.#isPaused = mustPause;
     if (mustPause) this.connection.pause();

@@ -1,7 +1,7 @@
 // Requests and answers on one connection: order, framing, keep-alive, refusals, the end.
 
 import { describe, expect, test } from 'vitest';
-import { HELD_BYTES_MAX } from '../../../../lib/server/http/http-connection.ts';
+import { HELD_BYTES_MAX, HELD_BYTES_READ } from '../../../../lib/server/http/http-connection.ts';
 import type { Router } from '../../../../lib/server/http/router.ts';
 import type { ServerResponse } from '../../../../lib/server/types.ts';
 import { forEveryCut } from '../../../support/chunkings.ts';
@@ -484,9 +484,13 @@ describe('holding:', () => {
     );
     connection.feed(get('/'));
     expect(connection.isPaused).toBe(false);
-    connection.feed(get('/'));
+    const next = get('/');
+    const pad = `X-Pad: ${'x'.repeat(HELD_BYTES_READ - next.length - 'X-Pad: \r\n'.length - 1)}`;
+    connection.feed(get('/', pad));
+    expect(connection.isPaused).toBe(false);
+    connection.feed(next.slice(0, 1));
     expect(connection.isPaused).toBe(true);
-    connection.feed(get('/'));
+    connection.feed(next.slice(1));
     expect(waiting).toHaveLength(1);
     for (let i = 0; i < 3; i++) {
       waiting[i]?.end(String(i));
