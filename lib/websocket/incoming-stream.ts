@@ -1,9 +1,10 @@
 // A message that is read while it arrives: its chunks wait here for an async iterator. Who does not
 // take them holds the peer back; who stops iterating lets the rest pass unread.
 
+import { CHUNK_OVERHEAD_BYTES } from '../base/chunk-cost.ts';
 import { SluiceError } from '../base/errors.ts';
 
-/** From here on reading is paused; the chunk that reaches it may be as long as one read. */
+/** From here on, what the chunks cost included, reading is paused; the last one may be as long as one read. */
 export const STREAM_BUFFER_BYTES_MAX = 64 * 1024;
 /** Below this it goes on. */
 export const STREAM_BUFFER_BYTES_LOW = STREAM_BUFFER_BYTES_MAX / 4;
@@ -50,7 +51,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamChunk, undefi
   async next(): Promise<IteratorResult<StreamChunk, undefined>> {
     const first = this.#chunks.shift();
     if (first !== undefined) {
-      this.#bytes -= first.bytes;
+      this.#bytes -= first.bytes + CHUNK_OVERHEAD_BYTES;
       if (this.#bytes < STREAM_BUFFER_BYTES_LOW) this.#release();
       return { done: false, value: first.chunk };
     }
@@ -83,7 +84,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamChunk, undefi
       return;
     }
     this.#chunks.push({ chunk, bytes });
-    this.#bytes += bytes;
+    this.#bytes += bytes + CHUNK_OVERHEAD_BYTES;
     if (this.#bytes < STREAM_BUFFER_BYTES_MAX || this.#isBraking) return;
     this.#isBraking = true;
     this.#brake.pause();

@@ -5,10 +5,11 @@
 //      |----- iteration -----> stream ----------> done          any --fault, client gone--> failed
 //      '----- answered ------> discard ---------> done
 
+import { CHUNK_OVERHEAD_BYTES } from '../../base/chunk-cost.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { HTTP_FAULTS, HttpError, type HttpFault } from '../../http/faults.ts';
 
-/** Bytes that are kept for a reader that is slow, or not there yet, before reading pauses. */
+/** Bytes, and what their chunks cost, that are kept for a reader that is slow, or not there yet. */
 export const UNREAD_BYTES_MAX = 64 * 1024;
 /** A rest that nobody reads is taken up to here, so that the connection can live on. */
 export const DISCARDED_BYTES_MAX = 64 * 1024;
@@ -240,7 +241,7 @@ export class RequestBody {
   #enqueue(chunk: Buffer): void {
     this.#queue ??= [];
     this.#queue.push(chunk);
-    this.#queueBytes += chunk.length;
+    this.#queueBytes += chunk.length + CHUNK_OVERHEAD_BYTES;
   }
 
   #nextStep(): Promise<IteratorResult<Buffer>> {
@@ -260,7 +261,7 @@ export class RequestBody {
     const chunk = this.#queue?.shift();
     if (chunk !== undefined) {
       this.#step = undefined;
-      this.#queueBytes -= chunk.length;
+      this.#queueBytes -= chunk.length + CHUNK_OVERHEAD_BYTES;
       step.resolve({ done: false, value: chunk });
     } else if (this.#error !== undefined) {
       this.#step = undefined;

@@ -1,6 +1,7 @@
 // Bodies: borrowed, copied, streamed, discarded; their limit, 100-continue and the holding back of clients.
 
 import { describe, expect, test } from 'vitest';
+import { CHUNK_OVERHEAD_BYTES } from '../../../../lib/base/chunk-cost.ts';
 import { DISCARDED_BYTES_MAX, UNREAD_BYTES_MAX } from '../../../../lib/server/http/http-body.ts';
 import type { RouteHandler, ServerRequest, ServerResponse } from '../../../../lib/server/types.ts';
 import { settle } from '../../../support/memory-transport.ts';
@@ -253,6 +254,20 @@ describe('a body that nobody reads:', () => {
     const { connection: other } = connectPost(answer);
     other.feed(postChunked('/', 'x'.repeat(DISCARDED_BYTES_MAX + 1), 'y'));
     expect(other.state).toBe('closing');
+  });
+
+  test.each([
+    [Math.ceil(UNREAD_BYTES_MAX / (1 + CHUNK_OVERHEAD_BYTES)), false],
+    [Math.ceil(UNREAD_BYTES_MAX / (1 + CHUNK_OVERHEAD_BYTES)) + 1, true],
+  ])('%i chunks of one byte cost what they take: held %s', async (count, isHeld) => {
+    const { connection } = connectPost(async (request) => {
+      for await (const chunk of iterable(request)) await new Promise(() => chunk);
+    });
+    connection.feed('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n');
+    await settle();
+    // The first one is in the reader's hands.
+    for (let i = 1; i < count; i++) connection.feed('1\r\nx\r\n');
+    expect(connection.isPaused).toBe(isHeld);
   });
 
   test('waits, bounded, while the handler has not decided', async () => {

@@ -2,6 +2,7 @@
 // handlers that are waited for.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { CHUNK_OVERHEAD_BYTES } from '../../../../lib/base/chunk-cost.ts';
 import type { WebSocketRoute } from '../../../../lib/server/types.ts';
 import { HELD_FRAMES_MAX } from '../../../../lib/server/websocket/websocket-limits.ts';
 import { STREAM_BUFFER_BYTES_MAX } from '../../../../lib/websocket/incoming-stream.ts';
@@ -262,8 +263,8 @@ describe('receiving a message as a stream', () => {
   });
 
   test.each([
-    [STREAM_BUFFER_BYTES_MAX - 1, false],
-    [STREAM_BUFFER_BYTES_MAX, true],
+    [STREAM_BUFFER_BYTES_MAX - 2 * CHUNK_OVERHEAD_BYTES - 1, false],
+    [STREAM_BUFFER_BYTES_MAX - 2 * CHUNK_OVERHEAD_BYTES, true],
   ])('with %i bytes not taken, reading is held: %s', async (bytes, isHeld) => {
     const taken: AsyncIterator<string | Buffer>[] = [];
     const { connection } = listening({
@@ -277,6 +278,19 @@ describe('receiving a message as a stream', () => {
     }
     await settle();
     expect(connection.isPaused).toBe(false);
+  });
+
+  test.each([
+    [Math.ceil(STREAM_BUFFER_BYTES_MAX / (1 + CHUNK_OVERHEAD_BYTES)) - 1, false],
+    [Math.ceil(STREAM_BUFFER_BYTES_MAX / (1 + CHUNK_OVERHEAD_BYTES)), true],
+  ])('%i fragments of one byte cost what they take: held %s', (count, isHeld) => {
+    const { connection } = listening({ stream: (_socket, chunks) => void chunks });
+    for (let i = 0; i < count; i++) {
+      connection.feed(
+        clientFrame({ opcode: i === 0 ? 2 : 0, fin: false, payload: Buffer.alloc(1) }),
+      );
+    }
+    expect(connection.isPaused).toBe(isHeld);
   });
 
   test('who stops iterating lets the rest pass', async () => {
