@@ -49,6 +49,7 @@ export const HEADER_RECEIVED_BYTES = 12;
 export const HEADER_ONE_SENT_BYTES = 14;
 export const HEADER_ONE_RECEIVED_BYTES = 16;
 export const HEADER_QUEUED_BYTES_MAX = 18;
+export const HEADER_ONE_TAKEN_BYTES = 20;
 
 export const WANT_COMMIT = 1;
 export const WANT_BEFORE_FLUSH = 2;
@@ -118,6 +119,7 @@ export const LAYOUT: Readonly<Record<string, number>> = {
   headerOneSentBytes: HEADER_ONE_SENT_BYTES,
   headerOneReceivedBytes: HEADER_ONE_RECEIVED_BYTES,
   headerQueuedBytesMax: HEADER_QUEUED_BYTES_MAX,
+  headerOneTakenBytes: HEADER_ONE_TAKEN_BYTES,
   wantCommit: WANT_COMMIT,
   wantBeforeFlush: WANT_BEFORE_FLUSH,
   eventOpen: EVENT_OPEN,

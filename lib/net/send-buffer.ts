@@ -9,6 +9,7 @@ import {
   HEADER_FANOUT_CURSOR,
   HEADER_ONE_RECEIVED_BYTES,
   HEADER_ONE_SENT_BYTES,
+  HEADER_ONE_TAKEN_BYTES,
   HEADER_SEND_COUNT,
   HEADER_SEND_CURSOR,
   HEADER_WORDS,
@@ -26,7 +27,7 @@ import { type TlsInfo, tlsInfoOf } from './tls-info.ts';
 import type { ByteCounters, ConnectionInfo } from './types.ts';
 
 const TWO_POW_32 = 4_294_967_296;
-const NO_BYTES: ByteCounters = { sentBytes: 0, receivedBytes: 0 };
+const NO_BYTES: ByteCounters = { sentBytes: 0, receivedBytes: 0, takenBytes: 0 };
 
 export const WRITABLE = 1;
 export const WRITABLE_HELD = 2;
@@ -58,6 +59,7 @@ export class SendBuffer {
     return {
       sentBytes: this.wide(HEADER_ONE_SENT_BYTES),
       receivedBytes: this.wide(HEADER_ONE_RECEIVED_BYTES),
+      takenBytes: this.wide(HEADER_ONE_TAKEN_BYTES),
     };
   }
 

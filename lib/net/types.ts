@@ -119,6 +119,11 @@ export interface Connection {
 export interface ByteCounters {
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /**
+   * What the peer's side has, of what was sent: it moves on as long as the peer takes bytes, however
+   * full the queues are. 0 in onClose. Of a Unix socket it is what the peer has read, at least.
+   */
+  readonly takenBytes: number;
 }
 
 /** @see tcp(7), socket(7), unix(7) */

@@ -4,11 +4,16 @@
 import { FramePace, type FrameProgress } from './frame-pace.ts';
 import { HOLD, type InboundGate } from './inbound-gate.ts';
 import { CLOSE_CODE } from './protocol.ts';
-import type { Initiator } from './session-types.ts';
+import type { Delivery, Initiator } from './session-types.ts';
 import type { StreamReader } from './stream-reader.ts';
 
 /** The idle time is looked at in this many steps: no timer is touched when data comes. */
 export const IDLE_STEPS = 2;
+
+/** Of what it has yet to take, a peer on a slow line takes so many from look to look. */
+export const TAKEN_BYTES_MIN = 1024;
+
+const NOTHING_OWED: Delivery = { takenBytes: 0, owedBytes: 0 };
 
 /** With `serial`: looks at the idle time that a handler's promise may take, twice that of a peer. */
 const PROMISE_STEPS_MAX = 4 * IDLE_STEPS;
@@ -32,19 +37,23 @@ export class SessionExtras {
   isDeaf = false;
   /** While a frame was in progress at the last look. */
   #pace: FramePace | undefined;
-  /** The port's pending bytes at the last look. */
-  #pendingSeen = 0;
+  /** At the last look. */
+  #delivery: Delivery = NOTHING_OWED;
 
   /** Whether nothing is to be parsed. */
   get isHeld(): boolean {
     return this.isDeaf || this.gate?.isShut === true;
   }
 
-  /** The port has taken bytes since the last look. */
-  isTaking(pending: number): boolean {
-    const isTaking = pending < this.#pendingSeen;
-    this.#pendingSeen = pending;
-    return isTaking;
+  /**
+   * A look at what the peer takes. @returns whether there was something to take at the last look,
+   * and it has taken enough of that
+   */
+  isTaking(delivery: Delivery): boolean {
+    const { takenBytes, owedBytes } = this.#delivery;
+    this.#delivery = delivery;
+    const least = Math.min(owedBytes, TAKEN_BYTES_MIN);
+    return least > 0 && delivery.takenBytes - takenBytes >= least;
   }
 
   /** A look at the promise that is waited for, if one is. */

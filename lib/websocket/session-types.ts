@@ -13,8 +13,8 @@ export interface SessionPort {
    * Whether a pong may still be queued; a peer that pings and does not read gets no more of them.
    */
   readonly canQueue: boolean;
-  /** Bytes that the kernel has not taken yet. */
-  readonly pendingBytes: number;
+  /** Asks the kernel: not for every message. */
+  delivery(): Delivery;
   setDeadline(ms: number): void;
   pause(): void;
   resume(): void;
@@ -22,6 +22,14 @@ export interface SessionPort {
   close(): void;
   /** Drops everything at once. */
   reset(): void;
+}
+
+/** How far what was written has come. */
+export interface Delivery {
+  /** The peer's side has them. */
+  readonly takenBytes: number;
+  /** It does not have them yet. */
+  readonly owedBytes: number;
 }
 
 /** Whoever uses the session. Results that are promises are watched: a rejection is like a throw. */

@@ -69,6 +69,7 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     requireSendableClose(code, reason);
     if (this.#state !== 'open') return;
     this.#needExtras().initiator = initiator;
+    this.#isTaking();
     this.#sendClose(code, reason);
     this.#host.setDeadline(this.#host.sessionOptions.closeTimeoutMs);
     // The peer's close frame must be read.
@@ -132,8 +133,8 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
 
   /** The port's deadline passed. */
   deadline(): void {
-    if (this.#state === 'closing') this.#host.reset();
-    else if (this.#state === 'open') this.#idleStep();
+    if (this.#state === 'open') this.#idleStep();
+    else if (this.#state === 'closing') this.#closeStep();
   }
 
   /** The connection is gone. */
@@ -301,12 +302,20 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     if (idleTimeoutMs > 0) this.#host.setDeadline(Math.ceil(idleTimeoutMs / IDLE_STEPS));
   }
 
+  /** The peer's close frame has not come; it cannot while ours waits behind what it has yet to take. */
+  #closeStep(): void {
+    if (this.#isTaking()) this.#host.setDeadline(this.#host.sessionOptions.closeTimeoutMs);
+    else this.#host.reset();
+  }
+
   /** Half of the idle time has passed since the last look. */
   #idleStep(): void {
     // While reading is paused nothing can be heard, so silence means nothing.
     const isHeld = this.#gate?.isShut === true;
-    if (this.#isTaking() || this.#silentSteps === ACTIVE || isHeld) this.#silentSteps = 0;
-    else this.#silentSteps++;
+    const before = this.#silentSteps;
+    if (before === ACTIVE || isHeld) this.#silentSteps = 0;
+    // Without an answer to our ping, a peer that takes bytes is alive: the ping waits behind others.
+    else if (before < IDLE_STEPS || !this.#isTaking()) this.#silentSteps++;
     if (this.#silentSteps >= 2 * IDLE_STEPS) {
       this.#needExtras().initiator = 'error';
       this.terminate();
@@ -320,21 +329,21 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
       this.#failWith(CLOSE_CODE.policyViolation, 'The frame does not move on.');
       return;
     }
-    if (this.#silentSteps === IDLE_STEPS) this.#host.sendControl(OPCODE.ping, NO_BYTES);
+    const isPingDue = this.#silentSteps === IDLE_STEPS && before < IDLE_STEPS;
+    if (isPingDue) this.#host.sendControl(OPCODE.ping, NO_BYTES);
     this.#armIdle();
   }
 
   #promiseLate(): void {
     // A handler that waits for a peer that takes nothing (`drained()`) is not at fault.
-    if (this.#host.pendingBytes > 0) this.#failWith(CLOSE_CODE.policyViolation, 'Nothing is read.');
-    else this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
+    if (this.#host.delivery().owedBytes > 0) {
+      this.#failWith(CLOSE_CODE.policyViolation, 'Nothing is read.');
+    } else this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
   }
 
-  /** A peer on a slow line that takes bytes is alive: our ping waits behind what it has yet to take. */
+  /** Whether the peer, which may be on a slow line, has taken bytes since the last look. */
   #isTaking(): boolean {
-    const pending = this.#host.pendingBytes;
-    if (pending === 0 && this.#extras === undefined) return false;
-    return this.#needExtras().isTaking(pending);
+    return this.#needExtras().isTaking(this.#host.delivery());
   }
 
   #isFrameSlow(): boolean {

@@ -44,6 +44,7 @@ constexpr Constant kLayout[] = {
     {"headerOneSentBytes", kHeaderOneSentBytes},
     {"headerOneReceivedBytes", kHeaderOneReceivedBytes},
     {"headerQueuedBytesMax", kHeaderQueuedBytesMax},
+    {"headerOneTakenBytes", kHeaderOneTakenBytes},
     {"wantCommit", kWantCommit}, {"wantBeforeFlush", kWantBeforeFlush},
     {"eventOpen", kEventOpen}, {"eventData", kEventData}, {"eventEnd", kEventEnd},
     {"eventDrain", kEventDrain}, {"eventDeadline", kEventDeadline}, {"eventClose", kEventClose},

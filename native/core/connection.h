@@ -11,6 +11,8 @@
 
 namespace sluice {
 
+inline constexpr uint64_t kNeverLooked = UINT64_MAX;
+
 struct Connection {
   UniqueFd fd;
   WriteQueue queue;
@@ -34,6 +36,8 @@ struct Connection {
   uint32_t unsent_bytes = 0;
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0;
+  /** What the peer had taken when the queue of a closing connection was last looked at. */
+  uint64_t taken_at_look = kNeverLooked;
   /** Errno of a failed send; what was received before it is still delivered, then `close`. */
   int32_t broken = 0;
   int32_t close_error = 0;

@@ -184,6 +184,7 @@ bool EventLoop::ReadCounters(uint32_t slot, uint32_t generation) {
   if (connection == nullptr) return false;
   SetWideHeader(memory_.header, kHeaderOneSentBytes, connection->sent_bytes);
   SetWideHeader(memory_.header, kHeaderOneReceivedBytes, connection->received_bytes);
+  SetWideHeader(memory_.header, kHeaderOneTakenBytes, TakenBytes(*connection));
   return true;
 }
 
@@ -260,6 +261,8 @@ void EventLoop::Discard(Connection* connection, uint32_t events) {
 void EventLoop::CollectExpired(uint32_t slot) {
   Connection* connection = slots_.Live(slot);
   if (connection == nullptr || connection->closed) return;
+  // Since it expired, this wake-up has brought something that gave it another deadline.
+  if (wheel_.Has(slot)) return;
   if (connection->unannounced && connection->secure != nullptr) {
     ExpireHandshake(connection);
   } else if (connection->unannounced) {
@@ -269,6 +272,8 @@ void EventLoop::CollectExpired(uint32_t slot) {
     PushEvent(*connection, kEventDeadline, 0);
   } else if (connection->fin_sent) {
     CloseNow(connection, 0, false);
+  } else if (TakesItsRest(connection)) {
+    wheel_.Set(connection->slot, NowMs() + kCloseFlushMs);
   } else {
     CloseNow(connection, -ETIMEDOUT, true);
   }

@@ -234,6 +234,8 @@ class EventLoop {
   [[nodiscard]] bool SayGoodbye(Connection* connection);
 
   // event_loop_close.cc: states of one connection.
+  [[nodiscard]] static uint64_t TakenBytes(const Connection& connection);
+  [[nodiscard]] static bool TakesItsRest(Connection* connection);
   void AfterSend(Connection* connection);
   void SetPending(Connection* connection, uint32_t owed);
   void FinishWriting(Connection* connection);

@@ -2,14 +2,32 @@
 //
 //   open --end()--> FIN after the queue; reading goes on; closed when the peer's FIN is there, too
 //   open --close()--> queue, FIN, input discarded (bounded) until the peer's FIN --> closed
+//                     '--> closed by a reset when the peer does not take enough of the queue
 //   open --reset(), error--> closed
 //   closed --Collect--> `close` record --Delivered--> slot free
+#include <algorithm>
 #include <cerrno>
 
 #include "event_loop.h"
 #include "socket_ops.h"
 
 namespace sluice {
+
+/** What the peer's side has, of what the kernel has taken from us. */
+uint64_t EventLoop::TakenBytes(const Connection& connection) {
+  if (!connection.fd.valid()) return 0;
+  // What the kernel takes is no measure: it tells of room when a third of its buffer is free, which
+  // on a slow line is minutes apart.
+  const uint64_t waiting = NotTakenBytes(connection.fd.get());
+  return connection.sent_bytes - std::min(connection.sent_bytes, waiting);
+}
+
+/** Whether the peer of a closing connection has taken enough of the queue since the last look. */
+bool EventLoop::TakesItsRest(Connection* connection) {
+  const uint64_t before = connection->taken_at_look;
+  connection->taken_at_look = TakenBytes(*connection);
+  return before != kNeverLooked && connection->taken_at_look >= before + kCloseProgressBytes;
+}
 
 void EventLoop::AfterSend(Connection* connection) {
   if (connection->closed) return;
@@ -26,7 +44,11 @@ void EventLoop::AfterSend(Connection* connection) {
     CloseNow(connection, 0, false);
     return;
   }
-  if (owed == 0 && connection->broken == 0) FinishWriting(connection);
+  if (owed == 0 && connection->broken == 0) {
+    FinishWriting(connection);
+  } else if (connection->close_requested && connection->taken_at_look == kNeverLooked) {
+    (void)TakesItsRest(connection);
+  }
   if (!connection->closed) UpdateInterest(connection);
 }
 

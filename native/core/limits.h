@@ -71,8 +71,12 @@ inline constexpr uint32_t kLowWaterBytes = 16 * 1024;
 /** After our FIN: how long, and how much, input is discarded before close(2). */
 inline constexpr uint32_t kLingerMs = 2000;
 inline constexpr uint32_t kLingerBytesMax = 64 * 1024 * 1024;
-/** After close(): how long the bytes that are still queued may take. */
+/**
+ * After close(), while bytes are still queued: within this time the peer must take so many, again
+ * and again until the queue is empty.
+ */
 inline constexpr uint32_t kCloseFlushMs = 10000;
+inline constexpr uint32_t kCloseProgressBytes = 4096;
 /** Out of descriptors: how long a listener rests. */
 inline constexpr uint32_t kAcceptPauseMs = 100;
 

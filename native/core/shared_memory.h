@@ -23,6 +23,7 @@ enum HeaderWord : uint32_t {
   kHeaderOneSentBytes = 14,   // what ReadCounters was asked for
   kHeaderOneReceivedBytes = 16,
   kHeaderQueuedBytesMax = 18,  // the most that kHeaderQueuedBytes was
+  kHeaderOneTakenBytes = 20,   // by the peer's side; also what ReadCounters was asked for
   kHeaderWords = 32,
 };
 

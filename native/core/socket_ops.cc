@@ -2,8 +2,10 @@
 #include "socket_ops.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 #include <cstring>
@@ -52,6 +54,13 @@ void ShutdownWrite(int fd) {
 void ResetOnClose(int fd) {
   const linger abort{1, 0};
   (void)::setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+}
+
+uint32_t NotTakenBytes(int fd) {
+  int count = 0;
+  // tcp(7): what was not acknowledged; unix(7): what the peer has not read, with its overhead.
+  if (::ioctl(fd, SIOCOUTQ, &count) != 0) return 0;
+  return count > 0 ? static_cast<uint32_t>(count) : 0;
 }
 
 void SetNoDelay(int fd) {

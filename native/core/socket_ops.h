@@ -37,6 +37,9 @@ void ShutdownWrite(int fd);
 /** Makes the coming close(2) send RST and drop what the kernel holds. */
 void ResetOnClose(int fd);
 
+/** Bytes that the kernel has and the peer's side has not taken yet; 0 if it cannot be told. */
+[[nodiscard]] uint32_t NotTakenBytes(int fd);
+
 /** Small writes leave at once. Does nothing to a Unix socket. */
 void SetNoDelay(int fd);
 

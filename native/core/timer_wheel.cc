@@ -24,6 +24,10 @@ void TimerWheel::Cancel(uint32_t slot) {
   if (slot < nodes_.size() && nodes_[slot].bucket != kNone) Unlink(slot);
 }
 
+bool TimerWheel::Has(uint32_t slot) const {
+  return slot < nodes_.size() && nodes_[slot].bucket != kNone;
+}
+
 void TimerWheel::Advance(uint64_t now_ms, std::vector<uint32_t>* expired) {
   const uint64_t now_tick = now_ms / kWheelTickMs;
   if (now_tick <= done_tick_) return;

@@ -18,6 +18,7 @@ class TimerWheel {
   /** @param deadline_ms absolute, on the same clock as Advance; replaces an earlier one. */
   void Set(uint32_t slot, uint64_t deadline_ms);
   void Cancel(uint32_t slot);
+  [[nodiscard]] bool Has(uint32_t slot) const;
 
   /** Appends every slot whose deadline has passed to `expired`, and switches its deadline off. */
   void Advance(uint64_t now_ms, std::vector<uint32_t>* expired);

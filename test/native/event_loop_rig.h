@@ -128,6 +128,17 @@ class EventLoopRig : public ::testing::Test {
     PutRecord(kSendWrite, peer.slot, peer.generation, start, static_cast<uint32_t>(text.size()));
   }
 
+  /** Queues twice the send slab, more than the kernel takes, and closes behind it. */
+  void CloseBehindMuch(const Record& peer) {
+    const std::string much(send_.size(), 'x');
+    Write(peer, much);
+    loop_->Flush();
+    Write(peer, much);
+    PutRecord(kSendClose, peer.slot, peer.generation, 0, 0);
+    loop_->Flush();
+    EXPECT_GT(pending_[peer.slot], 0);
+  }
+
   static std::string ReadAll(int fd, size_t length) {
     std::string text(length, '\0');
     size_t got = 0;

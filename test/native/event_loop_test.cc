@@ -313,6 +313,77 @@ TEST_F(EventLoopTest, AfterCloseTheQueueHasABoundedTime) {
   EXPECT_EQ(records[0].value, -ETIMEDOUT);
 }
 
+// Bug: whatever was still queued after that time was dropped, although the peer took bytes all the
+// time.
+TEST_F(EventLoopTest, AfterCloseAPeerThatTakesBytesGetsTheWholeQueue) {
+  constexpr size_t kStep = 2 * 1024 * 1024;
+  const size_t whole = 2 * send_.size();
+  const int client = Connect();
+  const Record open = Accept();
+  CloseBehindMuch(open);
+  size_t got = 0;
+  while (pending_[open.slot] > 0 && got < whole) {
+    got += ReadAll(client, kStep).size();
+    test::TheKernel().clock_offset_ms += kCloseFlushMs + 1000;
+    for (const Record& record : Turn()) {
+      ASSERT_EQ(record.kind, kEventDrain) << "it was closed after " << got;
+    }
+  }
+  EXPECT_GT(got, kStep);
+  EXPECT_EQ(got + ReadAll(client, whole - got).size(), whole);
+}
+
+TEST_F(EventLoopTest, AfterCloseAPeerThatTakesTooLittleIsReset) {
+  const int client = Connect();
+  const Record open = Accept();
+  CloseBehindMuch(open);
+  EXPECT_EQ(ReadAll(client, 100).size(), 100U);
+  std::vector<Record> records;
+  int32_t owed = 0;
+  // What the kernels had on the way when it was closed may count at the first look.
+  for (int look = 0; look < 2 && records.empty(); ++look) {
+    owed = pending_[open.slot];
+    test::TheKernel().clock_offset_ms += kCloseFlushMs + 1000;
+    records = Turn();
+  }
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, -ETIMEDOUT);
+  EXPECT_GT(records[0].port, 0) << "what was never taken is told with the close";
+  EXPECT_LE(records[0].port, owed);
+}
+
+// Bug: the deadline that had passed closed it without a rest, although its end had just gone out.
+TEST_F(EventLoopTest, AQueueThatEmptiesInTheWakeUpOfItsDeadlineStillLingers) {
+  const int client = Connect();
+  const Record open = Accept();
+  test::TheKernel().send = {{EAGAIN}};
+  Write(open, "late");
+  PutRecord(kSendClose, open.slot, open.generation, 0, 0);
+  loop_->Flush();
+  test::TheKernel().clock_offset_ms += kCloseFlushMs + 1000;
+  EXPECT_TRUE(Turn().empty());
+  EXPECT_EQ(ReadAll(client, 10), "late");
+  test::TheKernel().clock_offset_ms += kLingerMs + 1000;
+  const std::vector<Record> records = Turn();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].kind, kEventClose);
+  EXPECT_EQ(records[0].value, 0);
+}
+
+TEST_F(EventLoopTest, WhatThePeerHasTakenIsToldApartFromWhatTheKernelHas) {
+  const int client = Connect();
+  const Record open = Accept();
+  Write(open, std::string(send_.size(), 'x'));
+  loop_->Flush();
+  ASSERT_TRUE(loop_->ReadCounters(open.slot, open.generation));
+  const int32_t before = header_[kHeaderOneTakenBytes];
+  EXPECT_LT(before, header_[kHeaderOneSentBytes]);
+  (void)ReadAll(client, 2 * 1024 * 1024);
+  ASSERT_TRUE(loop_->ReadCounters(open.slot, open.generation));
+  EXPECT_GT(header_[kHeaderOneTakenBytes], before);
+}
+
 TEST_F(EventLoopTest, APausedConnectionThatIsResetIsTakenOutOfThePoller) {
   const int client = Connect();
   const Record open = Accept();

@@ -26,6 +26,19 @@ TEST(TimerWheel, ExpiresNeverEarlyAndOnlyOnce) {
   EXPECT_EQ(wheel.earliest_ms(), TimerWheel::kNever);
 }
 
+TEST(TimerWheel, HasADeadlineUntilItExpiresOrIsCancelled) {
+  TimerWheel wheel(1000);
+  EXPECT_FALSE(wheel.Has(7));
+  wheel.Set(7, 1100);
+  EXPECT_TRUE(wheel.Has(7));
+  EXPECT_FALSE(wheel.Has(6));
+  (void)Advance(&wheel, 1100 + kWheelTickMs);
+  EXPECT_FALSE(wheel.Has(7));
+  wheel.Set(7, 2000);
+  wheel.Cancel(7);
+  EXPECT_FALSE(wheel.Has(7));
+}
+
 TEST(TimerWheel, ADeadlineInThePastExpiresAtTheNextTick) {
   TimerWheel wheel(5000);
   wheel.Set(1, 10);

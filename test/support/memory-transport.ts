@@ -75,7 +75,7 @@ export class MemoryConnection implements Connection {
   #endDelivered = false;
   #reserved: { start: number; length: number } | undefined;
   #feeds = 0;
-  #sentBytes = 0;
+  #writtenBytes = 0;
   #receivedBytes = 0;
 
   constructor(loop: MemoryLoop, id: number) {
@@ -92,7 +92,7 @@ export class MemoryConnection implements Connection {
   write(bytes: Uint8Array): number {
     if (this.state !== 'open') return EBADF;
     this.#output.push(Buffer.from(bytes));
-    this.#sentBytes += bytes.length;
+    this.#writtenBytes += bytes.length;
     this.writeCount++;
     if (this.stalled) this.pendingBytes += bytes.length;
     return this.pendingBytes;
@@ -166,7 +166,8 @@ export class MemoryConnection implements Connection {
   }
 
   readCounters(): ByteCounters {
-    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+    const takenBytes = Math.max(0, this.#writtenBytes - this.pendingBytes);
+    return { sentBytes: takenBytes, receivedBytes: this.#receivedBytes, takenBytes };
   }
 
   isSecure = false;

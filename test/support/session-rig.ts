@@ -3,7 +3,7 @@
 import { ParserLoan } from '../../lib/websocket/parser-loan.ts';
 import { CONTROL_PAYLOAD_BYTES_MAX, OPCODE } from '../../lib/websocket/protocol.ts';
 import { Session } from '../../lib/websocket/session.ts';
-import type { SessionHost, SessionOptions } from '../../lib/websocket/session-types.ts';
+import type { Delivery, SessionHost, SessionOptions } from '../../lib/websocket/session-types.ts';
 import { Unmasker } from '../../lib/websocket/unmask.ts';
 import { clientFrame } from './websocket-frames.ts';
 
@@ -20,7 +20,8 @@ export class SessionRig implements SessionHost {
   readonly sessionOptions: SessionOptions;
   readonly parsers: ParserLoan;
   canQueue = true;
-  pendingBytes = 0;
+  takenBytes = 0;
+  owedBytes = 0;
   /** What a message handler does. */
   react: (text: string) => unknown = () => undefined;
 
@@ -42,6 +43,10 @@ export class SessionRig implements SessionHost {
 
   feedText(...texts: readonly string[]): void {
     this.feed(...texts.map((payload) => clientFrame({ payload })));
+  }
+
+  delivery(): Delivery {
+    return { takenBytes: this.takenBytes, owedBytes: this.owedBytes };
   }
 
   /** The log since the last call. */

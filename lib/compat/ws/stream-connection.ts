@@ -159,7 +159,9 @@ export class StreamConnection implements Transport {
   readonly hold = ignore;
 
   readCounters(): ByteCounters {
-    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+    // What the stream has confirmed is all that can be known.
+    const sentBytes = this.#sentBytes;
+    return { sentBytes, receivedBytes: this.#receivedBytes, takenBytes: sentBytes };
   }
 
   /** The kernel is not asked: there may be more than a socket between it and us. */

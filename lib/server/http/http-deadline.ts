@@ -7,8 +7,8 @@ import type { HttpLimits } from './http-application.ts';
 export type HttpPhase = 'off' | 'head' | 'idle' | 'body' | 'stalled' | 'handshake';
 
 /**
- * A body that brings less than this within its timeout is given up: the slowest rate that is
- * borne.
+ * A body that brings less than this within its timeout, and an answer of which less is taken, is
+ * given up: the slowest rate that is borne.
  */
 export const BODY_PROGRESS_BYTES = 4096;
 
@@ -17,8 +17,10 @@ export class HttpDeadline {
   readonly #limits: HttpLimits;
   /** 'stale': the connection's timer still runs for a phase that is over. */
   #phase: HttpPhase | 'stale' = 'off';
-  /** Bytes received, or pending, when the deadline was set. */
+  /** Bytes of the body received when the deadline was set. */
   #mark = 0;
+  /** Bytes of answers that the client had taken when that was last looked at. */
+  #takenSeen = 0;
   #isFirstHead = true;
 
   constructor(connection: Connection, limits: HttpLimits) {
@@ -45,7 +47,7 @@ export class HttpDeadline {
     const next = phase === 'idle' && this.#isFirstHead ? 'head' : phase;
     const hasMoved = next === 'body' && receivedBytes - this.#mark >= BODY_PROGRESS_BYTES;
     if (next === this.#phase && !hasMoved) return;
-    this.#mark = next === 'stalled' ? this.#connection.pendingBytes : receivedBytes;
+    this.#mark = receivedBytes;
     this.#set(next);
   }
 
@@ -62,13 +64,22 @@ export class HttpDeadline {
     this.#phase = 'off';
     if (phase === 'stale') return 'off';
     if (phase !== 'stalled' && phase !== 'idle') return phase;
-    const pending = this.#connection.pendingBytes;
-    if (pending === 0) return phase === 'idle' ? 'idle' : 'off';
+    if (this.#connection.pendingBytes === 0) return phase === 'idle' ? 'idle' : 'off';
     // An answer is still on its way: it may take long, but it must move.
-    if (this.#mark !== 0 && pending >= this.#mark) return 'stalled';
-    this.#mark = pending;
+    if (!this.#hasTaken()) return 'stalled';
     this.#set(phase);
     return 'off';
+  }
+
+  /**
+   * Whether the client has taken enough since the last look. What waits tells nothing: a source with
+   * backpressure keeps that the same. There was no look when the phase began, which would cost every
+   * answer a crossing: the first one lets whatever was taken before count.
+   */
+  #hasTaken(): boolean {
+    const before = this.#takenSeen;
+    this.#takenSeen = this.#connection.readCounters().takenBytes;
+    return this.#takenSeen - before >= BODY_PROGRESS_BYTES;
   }
 
   #set(phase: HttpPhase): void {

@@ -10,7 +10,12 @@ import { fitsRun, type OutgoingRun } from '../../websocket/outgoing-run.ts';
 import type { ParserLoan } from '../../websocket/parser-loan.ts';
 import { OPCODE } from '../../websocket/protocol.ts';
 import { Session } from '../../websocket/session.ts';
-import type { SessionEnding, SessionHost, SessionOptions } from '../../websocket/session-types.ts';
+import type {
+  Delivery,
+  SessionEnding,
+  SessionHost,
+  SessionOptions,
+} from '../../websocket/session-types.ts';
 import type { TrustedProxies } from '../admission/http-client-address.ts';
 import type { OutgoingStream, SendOutcome } from '../types.ts';
 import type { AcceptedUpgrade } from './accepted-upgrade.ts';
@@ -248,6 +253,11 @@ export class WebSocketConnection implements ConnectionOwner, SessionHost, FlowPo
 
   get canQueue(): boolean {
     return this.pendingBytes < this.route.queueBytesMax;
+  }
+
+  delivery(): Delivery {
+    const { sentBytes, takenBytes } = this.connection.readCounters();
+    return { takenBytes, owedBytes: sentBytes - takenBytes + this.pendingBytes };
   }
 
   sendControl(opcode: number, payload: Uint8Array): void {

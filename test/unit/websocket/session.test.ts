@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../../lib/base/errors.ts';
+import { TAKEN_BYTES_MIN } from '../../../lib/websocket/session-extras.ts';
 import type { SessionState } from '../../../lib/websocket/session-types.ts';
 import { settle } from '../../support/memory-transport.ts';
 import { SessionRig } from '../../support/session-rig.ts';
@@ -277,27 +278,43 @@ describe('idle time', () => {
     expect(rig.session.state).toBe('open');
   });
 
-  // Bug: a ping waits behind megabytes on a slow line, and the peer that took them all the time was cut off.
-  test('a peer that takes bytes is alive, whether they become fewer or drained meanwhile', () => {
+  // Bug: a ping waits behind megabytes on a slow line, and the peer that took them all the time was cut
+  // off; later, only while its queue did not become shorter from look to look.
+  test.each([
+    ['fewer', -1000],
+    ['as many', 0],
+    ['more', 1000],
+  ])('a peer that takes bytes is alive, when %s are left for it each time', (_name, step) => {
     const rig = openRig();
-    for (let i = 10; i > 0; i--) {
-      rig.pendingBytes = i * 1000;
+    rig.owedBytes = 50_000;
+    for (let i = 0; i < 20; i++) {
       rig.session.deadline();
+      rig.takenBytes += TAKEN_BYTES_MIN;
+      rig.owedBytes += step;
     }
+    expect(rig.session.state).toBe('open');
+    expect(rig.take().filter((line) => line === 'send ping')).toHaveLength(1);
+  });
+
+  test('a peer whose queue was drained meanwhile is alive', () => {
+    const rig = openRig();
     for (let i = 0; i < 10; i++) {
-      rig.pendingBytes = 10_000 + i;
       rig.session.drained();
       rig.session.deadline();
     }
-    expect(rig.session.state).toBe('open');
-    expect(rig.take().filter((line) => line === 'send ping')).toEqual([]);
+    expect(rig.take()).not.toContain('send ping');
   });
 
-  test('a peer that takes nothing of what waits for it is not', () => {
+  test.each([
+    ['takes nothing of what waits for it', 5000, 0],
+    ['takes less of it than it must', 5000, TAKEN_BYTES_MIN - 1],
+    ['has taken all, and what comes now and then,', 0, TAKEN_BYTES_MIN],
+  ])('a peer that %s and is silent is not', (_name, owed, taken) => {
     const rig = openRig();
+    rig.owedBytes = owed;
     for (let i = 0; i < 4; i++) {
-      rig.pendingBytes = 5000 + i * 100;
       rig.session.deadline();
+      rig.takenBytes += taken;
     }
     expect(rig.take()).toContain('port.reset');
   });
@@ -306,6 +323,32 @@ describe('idle time', () => {
     const rig = new SessionRig({ idleTimeoutMs: 0 });
     rig.session.open();
     expect(rig.take()).toEqual([]);
+  });
+});
+
+describe('the wait for the answer to our close frame', () => {
+  // Bug: it ended while the frame still stood behind what the peer was taking all the time.
+  test('goes on while the peer takes what was sent before, and once more after that', () => {
+    const rig = openRig();
+    rig.owedBytes = 2 * TAKEN_BYTES_MIN + 10;
+    rig.session.close(1000, 'bye');
+    for (const taken of [TAKEN_BYTES_MIN, TAKEN_BYTES_MIN, 10]) {
+      rig.takenBytes += taken;
+      rig.owedBytes -= taken;
+      rig.session.deadline();
+    }
+    expect(rig.take()).toEqual(['send close 1000 bye', ...Array(4).fill('deadline 500')]);
+    rig.session.deadline();
+    expect(rig.take()).toEqual(['port.reset']);
+  });
+
+  test('ends when the peer takes less than it must', () => {
+    const rig = openRig();
+    rig.owedBytes = 2 * TAKEN_BYTES_MIN;
+    rig.session.close();
+    rig.takenBytes = TAKEN_BYTES_MIN - 1;
+    rig.session.deadline();
+    expect(rig.take()).toContain('port.reset');
   });
 });
 
