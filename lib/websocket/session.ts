@@ -338,7 +338,9 @@ export class Session implements FrameSink, GateKeeper, StreamHost {
     // A handler that waits for a peer that takes nothing (`drained()`) is not at fault.
     if (this.#host.delivery().owedBytes > 0) {
       this.#failWith(CLOSE_CODE.policyViolation, 'Nothing is read.');
-    } else this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
+    } else {
+      this.fail(new SluiceError('ERR_TIMEOUT', "A handler's promise did not settle in time."));
+    }
   }
 
   /** Whether the peer, which may be on a slow line, has taken bytes since the last look. */
