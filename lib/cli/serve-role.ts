@@ -19,7 +19,8 @@ export async function serveRole(
     process.exit(1);
   };
   const isClerk = role.slot === role.count - 1;
-  await (isClerk ? serveClerk : serveWorker)(role, handed, log, onFatal);
+  // Its line to the supervisor would keep a process alive that has failed to start.
+  await (isClerk ? serveClerk : serveWorker)(role, handed, log, onFatal).catch(onFatal);
   return new Promise<never>(() => undefined);
 }
 

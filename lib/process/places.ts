@@ -227,8 +227,12 @@ export class Places {
     log.error({ slot, pid, ...ending, wasReady, restartInMs }, 'worker died');
     onEvent({ kind: 'died', slot, pid, ...ending, wasReady, restartInMs });
     if (!isEmpty || place.isSurplus) return;
+    // Those of another role may be well, and are of no use alone.
     const isLooping = this.#places.every(
-      (each) => each.isSurplus || (each.backoff.isLooping && each.current === undefined),
+      (each) =>
+        each.isSurplus ||
+        this.#roleOf(each) !== this.#roleOf(place) ||
+        (each.backoff.isLooping && each.current === undefined),
     );
     if (!isLooping) {
       place.restart = setTimeout(() => this.#startIn(place), restartInMs);
@@ -236,6 +240,10 @@ export class Places {
     }
     const { crashes } = place.backoff;
     this.#owner.gaveUp(`worker ${slot} ${endingText(worker, ending)}, ${crashes} times in a row`);
+  }
+
+  #roleOf({ slot }: Place): string | undefined {
+    return this.#options.roles[slot];
   }
 
   // ---- ending ------------------------------------------------------------

@@ -173,6 +173,12 @@ describe('one gateway', () => {
 });
 
 describe('its life', () => {
+  test('workers that cannot start end the start, although the clerk is well', async () => {
+    const config = { workers: 2, console: { path: '/api/' } };
+    gateway = await GatewayProcess.create({ graphUrl: graph.url, config });
+    await expect(gateway.start()).rejects.toThrow(/has a handler already[\s\S]*ERR_CRASH_LOOP/);
+  });
+
   test('while the clerk stands still webhooks wait, and then are told to come again', async () => {
     await start();
     const body = textBody('m_1', USER, 'hello');
