@@ -1,8 +1,9 @@
 // `sluice start -d`: the same command once more, apart from this terminal. It says when it listens, or ends.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataFolder } from '../base/data-folder.ts';
 
 const LOG_FILE = 'sluice.log';
 const TAIL_CHARS = 2_000;
@@ -20,7 +21,7 @@ export function tellReady(): void {
  * @returns the exit code of this command: 0, or 1 with the end of the log
  */
 export function startDaemon(data: string): Promise<number> {
-  mkdirSync(data, { recursive: true });
+  makeDataFolder(data);
   const logFile = join(data, LOG_FILE);
   const log = openSync(logFile, 'a', 0o640);
   const [script = '', ...args] = process.argv.slice(1);

@@ -2,8 +2,9 @@
 // its own secrets once per data folder, so that a restart keeps everybody logged in.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataFolder } from '../base/data-folder.ts';
 import { isLoopbackHost } from '../base/ip-address.ts';
 import { checkConfig, configError, loadConfig } from '../gateway/config.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
@@ -44,7 +45,7 @@ function devSecrets(folder: string): DevSecrets {
     accessToken: `sim-${secret()}`,
     jwtSecret: secret(),
   };
-  mkdirSync(folder, { recursive: true });
+  makeDataFolder(folder);
   writeFileSync(file, JSON.stringify(made), { mode: 0o600 });
   return made;
 }

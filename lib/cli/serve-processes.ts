@@ -1,8 +1,8 @@
 // The supervisor of a gateway in several processes: N places for workers, and one, the last, for the clerk. It
 // opens the addresses and keeps them, and reads nothing of what goes through.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataFolder } from '../base/data-folder.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
@@ -31,7 +31,7 @@ export async function serveProcesses(
   let handed = handedOf(config);
   const serving = Array.from({ length: workers }, (_, slot) => slot);
   const { host, port } = config.admin;
-  mkdirSync(config.data, { recursive: true });
+  makeDataFolder(config.data);
   const adminSocket = adminPathOf(config.data, log);
   const supervisor = await supervise({
     workers: workers + 1,

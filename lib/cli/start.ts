@@ -1,8 +1,8 @@
 // `sluice start`: the gateway in the foreground. Logs are JSON lines on stdout. With more than one worker this
 // program runs three times over: as the supervisor, as the clerk and as every worker.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDataFolder } from '../base/data-folder.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../gateway/config-schema.ts';
@@ -66,7 +66,7 @@ async function startAlone(config: GatewayConfig, log: Log): Promise<number> {
     throw new SluiceError('ERR_STATE', 'Sockets of a service manager take workers: 2 or more.');
   }
   const manager = new ServiceManager(process.env, log);
-  mkdirSync(config.data, { recursive: true });
+  makeDataFolder(config.data);
   const pidFile = new PidFile(join(config.data, PID_FILE));
   try {
     const service = await serve(config, log);

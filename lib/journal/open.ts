@@ -1,8 +1,8 @@
 // Opens a data folder: takes the lock, then the log, then the views that belong to it.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { makeDataFolder } from '../base/data-folder.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { CommitStats } from './commit-writer.ts';
@@ -56,7 +56,7 @@ export async function openJournal(given: OpenJournalOptions): Promise<OpenedJour
   const { directory } = options;
   const undo: (() => void)[] = [];
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDataFolder(directory);
     const lock = new DirectoryLock(sqlite, directory);
     undo.push(() => lock.release());
     const file = new LogFile(sqlite, directory);
