@@ -24,10 +24,21 @@ AddressBytes Bound(const AddressBlock& block, bool last) {
 
 }  // namespace
 
+AddressBlocks::Number AddressBlocks::NumberOf(const AddressBytes& address) {
+  Number number{0, 0};
+  for (size_t i = 0; i < 8; ++i) {
+    number.first = number.first << 8 | address[i];
+    number.second = number.second << 8 | address[i + 8];
+  }
+  return number;
+}
+
 AddressBlocks::AddressBlocks(const std::vector<AddressBlock>& blocks) {
   std::vector<Range> all;
   all.reserve(blocks.size());
-  for (const AddressBlock& block : blocks) all.push_back({Bound(block, false), Bound(block, true)});
+  for (const AddressBlock& block : blocks) {
+    all.push_back({NumberOf(Bound(block, false)), NumberOf(Bound(block, true))});
+  }
   // Of two that begin alike the wider one comes first.
   std::sort(all.begin(), all.end(), [](const Range& left, const Range& right) {
     return left.first != right.first ? left.first < right.first : right.last < left.last;
@@ -40,10 +51,11 @@ AddressBlocks::AddressBlocks(const std::vector<AddressBlock>& blocks) {
 }
 
 bool AddressBlocks::Contains(const AddressBytes& address) const {
+  const Number number = NumberOf(address);
   const auto behind =
-      std::upper_bound(ranges_.begin(), ranges_.end(), address,
-                       [](const AddressBytes& at, const Range& range) { return at < range.first; });
-  return behind != ranges_.begin() && address <= std::prev(behind)->last;
+      std::upper_bound(ranges_.begin(), ranges_.end(), number,
+                       [](const Number& at, const Range& range) { return at < range.first; });
+  return behind != ranges_.begin() && number <= std::prev(behind)->last;
 }
 
 bool AddressOf(const sockaddr_storage& peer, AddressBytes* into) {

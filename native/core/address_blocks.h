@@ -6,11 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace sluice {
 
-/** In network order, so that it compares as a number does. */
+/** In network order. */
 using AddressBytes = std::array<uint8_t, 16>;
 
 struct AddressBlock {
@@ -28,10 +29,14 @@ class AddressBlocks {
   [[nodiscard]] bool Contains(const AddressBytes& address) const;
 
  private:
+  /** An address as a number: its upper and its lower half. */
+  using Number = std::pair<uint64_t, uint64_t>;
   struct Range {
-    AddressBytes first;
-    AddressBytes last;
+    Number first;
+    Number last;
   };
+
+  [[nodiscard]] static Number NumberOf(const AddressBytes& address);
 
   /** Ascending, and disjoint. */
   std::vector<Range> ranges_;
