@@ -1,5 +1,8 @@
 // Time as a parameter, so that tests can hold it still. `test/support/manual-clock.ts` is the other one.
 
+/** Longest wait of a timer, in milliseconds: Node, and the native wheel, count them in 31 bits. */
+export const TIMER_MS_MAX = 0x7fffffff;
+
 /** A cancellable timer. `cancel` is idempotent. */
 export interface Timer {
   cancel(): void;

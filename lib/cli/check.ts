@@ -1,9 +1,8 @@
 // `sluice check`: every fault of the configuration with its path, never a value.
 
-import { faultText, type LoadedConfig, loadConfig } from '../gateway/config.ts';
+import { faultText, loadConfig } from '../gateway/config.ts';
 import { settingsOf } from '../gateway/config-settings.ts';
 import { findTlsFaults } from '../gateway/listen-tls.ts';
-import type { ListenSettings } from '../gateway/settings.ts';
 import { workerCountOf } from './worker-count.ts';
 
 export interface CheckOptions {
@@ -14,10 +13,8 @@ export interface CheckOptions {
 
 export function check(options: CheckOptions): number {
   const loaded = loadConfig(options.config, process.env);
-  const faults = [...loaded.faults];
-  for (const { index, message } of findTlsFaults(listenOf(loaded))) {
-    faults.push({ path: `listen.${index}.tls`, message });
-  }
+  const listen = loaded.config === undefined ? [] : settingsOf(loaded.config).listen;
+  const faults = [...loaded.faults, ...findTlsFaults(listen)];
   const { running } = options;
   if (running !== undefined && loaded.config !== undefined) {
     // Places are what the processes know one another by.
@@ -33,8 +30,4 @@ export function check(options: CheckOptions): number {
   }
   console.log(`${loaded.file ?? 'the environment'}: ok`);
   return 0;
-}
-
-function listenOf(loaded: LoadedConfig): readonly ListenSettings[] {
-  return loaded.config === undefined ? [] : settingsOf(loaded.config).listen;
 }

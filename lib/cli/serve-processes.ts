@@ -44,6 +44,7 @@ export async function serveProcesses(
     version: packageVersion(),
     check: { args: check },
     roles: [...serving.map(() => 'worker'), 'clerk'],
+    startTogether: true,
     drainWindowMs: DRAIN_SPREAD_MS,
     stopTimeoutMs: STOP_TIMEOUT_MS,
     env: () => handDown(handed),

@@ -1,6 +1,7 @@
 // `sluice simulate`: Meta's side alone, on loopback, for a gateway that runs elsewhere on this machine.
 
 import { randomBytes } from 'node:crypto';
+import { probeAddress } from '../net/port-probe.ts';
 import { createSimulator } from '../simulator/simulator.ts';
 import { runUntilSignal } from './shutdown.ts';
 
@@ -30,6 +31,7 @@ export async function simulate(options: SimulateOptions): Promise<number> {
     pages,
     ...settings,
   });
+  if (options.port !== 0) await probeAddress('127.0.0.1', options.port);
   const { url } = await simulator.start();
   // Before anything is printed: who waits for it may send a signal at once.
   const ended = runUntilSignal(() => simulator.stop());

@@ -38,7 +38,18 @@ export async function start(options: StartOptions): Promise<number> {
   const check = ['check', ...(options.config === undefined ? [] : ['-c', options.config])];
   // Else the new version is told their number as this one was.
   if (options.workers === undefined) check.push('--running', String(workers));
-  return serveProcesses(() => readConfig(options.config), workers, check, log);
+  return serveProcesses(() => readWholeConfig(options.config), workers, check, log);
+}
+
+/** With what the files say that it names: a supervisor opens none of them itself. */
+async function readWholeConfig(file: string | undefined): Promise<GatewayConfig> {
+  const config = await readConfig(file);
+  if (config.listen.every(({ tls }) => tls === undefined)) return config;
+  const { settingsOf } = await import('../gateway/config-settings.ts');
+  const { findTlsFaults } = await import('../gateway/listen-tls.ts');
+  const faults = findTlsFaults(settingsOf(config).listen);
+  if (faults.length === 0) return config;
+  throw (await import('../gateway/config.ts')).configError(faults);
 }
 
 /** @throws SluiceError (rejects) ERR_CONFIG with every fault */

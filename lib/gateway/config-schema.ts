@@ -57,8 +57,12 @@ const tls = z
     message: 'and clientCa need each other',
   });
 
+const host = z.string().refine((text) => isIP(text) !== 0 || text === 'localhost', {
+  message: 'must be an IP address, or localhost',
+});
+
 const listen = z.strictObject({
-  host: z.string().default('0.0.0.0'),
+  host: host.default('0.0.0.0'),
   port: port.default(8080),
   tls: tls.optional(),
   proxyProtocol: z.enum(['off', 'required']).default('off'),
@@ -66,7 +70,7 @@ const listen = z.strictObject({
 
 const admin = z
   .strictObject({
-    host: z.string().default('127.0.0.1'),
+    host: host.default('127.0.0.1'),
     port: port.default(9090),
     token: secret.optional(),
   })
@@ -149,6 +153,43 @@ const limits = z
 /** Where the gateway keeps all that is its own; who asks one that runs needs no more than this. */
 export const dataSchema = z.string().min(1).default('./.sluice');
 
+/** Paths that are the gateway's own, without the slash at their end. */
+const OWN_PATHS = ['/api', '/api/v1/session', '/api/v1/conversations'] as const;
+
+interface Placed {
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly admin: { readonly host: string; readonly port: number };
+  readonly messenger: { readonly webhookPath: string };
+  readonly agents: { readonly path: string };
+  readonly console: { readonly enabled: boolean; readonly path: string };
+}
+
+/** Two of an address, or of a path: only one of them would be served. */
+function refuseTwins(config: Placed, context: z.RefinementCtx): void {
+  const refuse = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: path.split('.'), message });
+  const addresses = new Map<string, string>();
+  const places = config.listen.map((place, index) => [`listen.${index}`, place] as const);
+  for (const [key, { host: name, port: number }] of [['admin', config.admin] as const, ...places]) {
+    const address = `${name}:${number}`;
+    const other = addresses.get(address);
+    // 0 is any port that is free.
+    if (number !== 0 && other !== undefined) refuse(key, `is the address of ${other}: ${address}`);
+    addresses.set(address, key);
+  }
+  const paths = new Map<string, string>(OWN_PATHS.map((own) => [own, 'the gateway itself']));
+  for (const [key, path] of [
+    ['messenger.webhookPath', config.messenger.webhookPath],
+    ['agents.path', config.agents.path],
+    ...(config.console.enabled ? [['console.path', config.console.path] as const] : []),
+  ] as const) {
+    const bare = path.replace(/\/+$/, '');
+    const other = paths.get(bare);
+    if (other !== undefined) refuse(key, `is the path of ${other}: ${path}`);
+    paths.set(bare, key);
+  }
+}
+
 export const configSchema = z
   .strictObject({
     publicUrl: httpsUnlessLoopback.optional(),
@@ -174,7 +215,8 @@ export const configSchema = z
       path: ['trustedProxies'],
       message: 'must name who sends PROXY headers (listen.proxyProtocol)',
     },
-  );
+  )
+  .superRefine(refuseTwins);
 
 /** The configuration with defaults filled in and secrets resolved. Never log it. */
 export type GatewayConfig = z.output<typeof configSchema>;

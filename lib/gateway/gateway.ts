@@ -148,10 +148,7 @@ class ProcessGateway implements Gateway {
 
   reloadTls(): void {
     const { listen } = this.#settings;
-    const faults = findTlsFaults(listen).map(({ index, message }) => ({
-      path: `listen.${index}.tls`,
-      message,
-    }));
+    const faults = findTlsFaults(listen);
     if (faults.length > 0) throw configError(faults);
     for (const [index, server] of (this.#running?.servers ?? []).entries()) {
       const tls = listen[index]?.tls;

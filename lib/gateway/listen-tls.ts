@@ -4,6 +4,7 @@
 import { isSluiceError } from '../base/errors.ts';
 import { createTlsContext } from '../net/tls-context.ts';
 import type { RouteHandler, ServerRequest, TlsOptions } from '../server/types.ts';
+import type { ConfigFault } from './config.ts';
 import { sendProblem } from './problem.ts';
 
 /** Of one listening address. Files are absolute paths, or PEM. */
@@ -29,22 +30,16 @@ export function tlsOptionsOf(tls: ListenTls): TlsOptions {
   };
 }
 
-export interface TlsFault {
-  /** Index of the address in `listen`. */
-  readonly index: number;
-  readonly message: string;
-}
-
 /** What is wrong with certificates, keys and authorities; reads their files and opens nothing. */
-export function findTlsFaults(listen: readonly { readonly tls?: ListenTls }[]): TlsFault[] {
-  const faults: TlsFault[] = [];
+export function findTlsFaults(listen: readonly { readonly tls?: ListenTls }[]): ConfigFault[] {
+  const faults: ConfigFault[] = [];
   for (const [index, { tls }] of listen.entries()) {
     if (tls === undefined) continue;
     try {
       createTlsContext(tlsOptionsOf(tls));
     } catch (error) {
       if (!isSluiceError(error)) throw error;
-      faults.push({ index, message: error.message });
+      faults.push({ path: `listen.${index}.tls`, message: error.message });
     }
   }
   return faults;

@@ -55,7 +55,10 @@ export interface NativeLoop {
    * PROXY header. @param blocks 17 bytes each: bits, IPv6 address @returns 0 or a negative errno
    */
   requireProxyHeader(index: number, blocks: Uint8Array): number;
-  /** Connections that were reset without being announced: of no proxy, malformed header, late. */
+  /**
+   * Who is refused from now on is reset before anything is read. @param exempt, denied, allowed blocks
+   * as above @returns 0 or a negative errno
+   */
   guardListener(
     index: number,
     exempt: Uint8Array,
@@ -63,6 +66,7 @@ export interface NativeLoop {
     namesAllowed: boolean,
     allowed: Uint8Array,
   ): number;
+  /** Connections that were reset without being announced: denied, of no proxy, malformed header, late. */
   refusalCounters(): [denied: number, untrusted: number, malformed: number, late: number];
   /** Sends what the send records say and resets their cursors. */
   flush(): void;

@@ -1,6 +1,7 @@
 // One accepted socket. Every method only writes into shared memory: bytes into the send slab, wishes
 // as records behind them; the engine acts on them at the flush of the tick.
 
+import { TIMER_MS_MAX } from '../base/clock.ts';
 import { ERROR_NAMES } from '../native/error-names.ts';
 import {
   ID_GENERATION,
@@ -32,7 +33,6 @@ export const ConnectionState = { OPEN: 0, ENDED: 1, CLOSING: 2, CLOSED: 3 } as c
 
 /** Up to here a loop is faster than a call of TypedArray.prototype.set. */
 const COPY_BY_LOOP_MAX = 48;
-const DEADLINE_MS_MAX = 2_147_483_647;
 /** Most bytes that one UTF-16 unit becomes in UTF-8. */
 const UTF8_BYTES_PER_UNIT = 3;
 
@@ -217,7 +217,7 @@ export class SocketConnection implements Connection {
   setDeadline(ms: number): void {
     if (!this.isOpen) return;
     this.deadlineBatch = this.buffer.batch;
-    const bounded = ms > 0 ? Math.min(Math.ceil(ms), DEADLINE_MS_MAX) : 0;
+    const bounded = ms > 0 ? Math.min(Math.ceil(ms), TIMER_MS_MAX) : 0;
     this.buffer.control(SEND_DEADLINE, this.slot, this.generation, bounded);
   }
 

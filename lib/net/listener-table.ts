@@ -2,6 +2,7 @@
 // descriptor) and knows whose connections the engine's records of acceptance are.
 
 import { isIP } from 'node:net';
+import { TIMER_MS_MAX } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { NativeLoop } from '../native/binding.ts';
 import { ERROR_NAMES, errorName } from '../native/error-names.ts';
@@ -24,7 +25,6 @@ const MODE_OF_UMASK = -1;
 const DESCRIPTOR_MAX = 0x7fffffff;
 const NOT_SENT_BYTES_LEAST = 4096;
 const NOT_SENT_BYTES_MOST = 0x40000000;
-const DURATION_MS_MAX = 0x7fffffff;
 /** The kernel's own bound. */
 const KEEP_ALIVE_SECONDS_MAX = 32_767;
 
@@ -194,7 +194,7 @@ function checkTuning(options: ListenOptions): void {
   if (notSentBytesMax !== undefined) {
     checkInteger('notSentBytesMax', notSentBytesMax, NOT_SENT_BYTES_LEAST, NOT_SENT_BYTES_MOST);
   }
-  if (userTimeoutMs !== undefined) checkInteger('userTimeoutMs', userTimeoutMs, 1, DURATION_MS_MAX);
+  if (userTimeoutMs !== undefined) checkInteger('userTimeoutMs', userTimeoutMs, 1, TIMER_MS_MAX);
   if (keepAliveSeconds !== undefined) {
     checkInteger('keepAliveSeconds', keepAliveSeconds, 1, KEEP_ALIVE_SECONDS_MAX);
   }

@@ -20,7 +20,6 @@ export const HANG_TIMEOUT_MS_LEAST = 500;
 /** Heartbeats per hang timeout: so many in a row are missed before a worker counts as hung. */
 export const BEATS_PER_HANG = 4;
 export const BEAT_MS_MAX = 1_000;
-export const DURATION_MS_MAX = 0x7fffffff;
 
 /** Full jitter: the wait before a start is uniform in [0, min(most, base * 2^n)). */
 export const RESTART_BASE_MS = 100;

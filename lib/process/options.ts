@@ -1,6 +1,7 @@
 // Checks what a supervisor is given, and fills in the defaults.
 
 import { availableParallelism } from 'node:os';
+import { TIMER_MS_MAX } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import * as limits from './limits.ts';
@@ -29,6 +30,7 @@ export interface ResolvedOptions {
   readonly adminSocket: string | undefined;
   readonly version: string | undefined;
   readonly roles: readonly string[];
+  readonly startTogether: boolean;
   readonly handleSignals: boolean;
   readonly log: Log;
   readonly onEvent: (event: WorkerEvent) => void;
@@ -41,7 +43,7 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
   const script = options.script ?? process.argv[1];
   if (script === undefined) throw new SluiceError('ERR_ARG_TYPE', 'script must be a file.');
   const drainWindowMs = duration('drainWindowMs', options.drainWindowMs, limits.DRAIN_WINDOW_MS);
-  const drainDefault = Math.min(limits.DURATION_MS_MAX, drainWindowMs + limits.DRAIN_REST_MS);
+  const drainDefault = Math.min(TIMER_MS_MAX, drainWindowMs + limits.DRAIN_REST_MS);
   const drainDeadlineMs = duration('drainDeadlineMs', options.drainDeadlineMs, drainDefault);
   if (drainDeadlineMs < drainWindowMs) {
     throw new SluiceError('ERR_ARG_RANGE', 'drainDeadlineMs must not be below drainWindowMs.');
@@ -72,6 +74,7 @@ export function resolveOptions(options: SupervisorOptions): ResolvedOptions {
     adminSocket: options.adminSocket,
     version: options.version,
     roles: options.roles ?? [],
+    startTogether: options.startTogether ?? false,
     handleSignals: options.handleSignals ?? true,
     log: options.log ?? silentLog,
     onEvent: options.onEvent ?? (() => undefined),
@@ -107,13 +110,13 @@ function checkAddresses(listen: readonly SupervisedAddress[], workers: number): 
 
 function hangTimeoutOf(value: number | undefined): number {
   if (value === 0) return 0;
-  const most = limits.DURATION_MS_MAX;
+  const most = TIMER_MS_MAX;
   const least = limits.HANG_TIMEOUT_MS_LEAST;
   return integer('hangTimeoutMs', value ?? limits.HANG_TIMEOUT_MS, least, most);
 }
 
 function duration(name: string, value: number | undefined, fallback: number): number {
-  return integer(name, value ?? fallback, 0, limits.DURATION_MS_MAX);
+  return integer(name, value ?? fallback, 0, TIMER_MS_MAX);
 }
 
 function count(name: string, value: number | undefined): number {

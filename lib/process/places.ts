@@ -35,7 +35,9 @@ export interface PlacesOwner {
   spawn(slot: number): WorkerProcess;
   /** Who serves has changed, or who is there. */
   changed(): void;
-  /** Every place has lost its worker again and again, and nobody serves. @param text why */
+  /** Not all places have had a worker that was ready, and they are of use together only. */
+  isStarting(): boolean;
+  /** Every place has lost its worker again and again, or one of them while it starts. @param text why */
   gaveUp(text: string): void;
   /** After stop(): the last one is gone. */
   emptied(): void;
@@ -227,23 +229,16 @@ export class Places {
     log.error({ slot, pid, ...ending, wasReady, restartInMs }, 'worker died');
     onEvent({ kind: 'died', slot, pid, ...ending, wasReady, restartInMs });
     if (!isEmpty || place.isSurplus) return;
-    // Those of another role may be well, and are of no use alone.
-    const isLooping = this.#places.every(
-      (each) =>
-        each.isSurplus ||
-        this.#roleOf(each) !== this.#roleOf(place) ||
-        (each.backoff.isLooping && each.current === undefined),
-    );
-    if (!isLooping) {
+    const isLost = (each: Place): boolean => each.backoff.isLooping && each.current === undefined;
+    const isOver = this.#owner.isStarting()
+      ? isLost(place)
+      : this.#places.every((each) => each.isSurplus || isLost(each));
+    if (!isOver) {
       place.restart = setTimeout(() => this.#startIn(place), restartInMs);
       return;
     }
     const { crashes } = place.backoff;
     this.#owner.gaveUp(`worker ${slot} ${endingText(worker, ending)}, ${crashes} times in a row`);
-  }
-
-  #roleOf({ slot }: Place): string | undefined {
-    return this.#options.roles[slot];
   }
 
   // ---- ending ------------------------------------------------------------

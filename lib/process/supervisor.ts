@@ -79,6 +79,9 @@ class ProcessSupervisor implements Supervisor {
     this.#places = new Places(options, {
       spawn: (slot) => this.#spawn(slot),
       changed: () => this.#workersChanged(),
+      // What runs since before an upgrade has started long ago.
+      isStarting: () =>
+        options.startTogether && !this.#wasReady && this.#holdings.succession === undefined,
       gaveUp: (text) => this.#giveUp(text),
       emptied: () => this.release(),
     });

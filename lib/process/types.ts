@@ -77,6 +77,11 @@ export interface SupervisorOptions {
   readonly version?: string;
   /** What the places are called there, by slot. Default: worker. */
   readonly roles?: readonly string[];
+  /**
+   * The places are of use together only: until all have been ready once, one that has lost five workers in
+   * a row is the end. Default false: all must have.
+   */
+  readonly startTogether?: boolean;
   /** SIGTERM and SIGINT stop, SIGQUIT stops gracefully, SIGHUP reloads, SIGUSR2 upgrades. Default true. */
   readonly handleSignals?: boolean;
   /** Default: silent but for a line on standard error when the supervisor gives up. */

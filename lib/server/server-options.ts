@@ -1,5 +1,6 @@
 // Checks and completes what createServer is given, before anything is opened.
 
+import { TIMER_MS_MAX } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { ListenOptions } from '../net/types.ts';
 import type { TrustedProxies } from './admission/http-client-address.ts';
@@ -7,8 +8,6 @@ import { HTTP_LIMITS, type HttpLimits } from './http/http-application.ts';
 import type { ServerListenOptions, ServerOptions, WebSocketRoute } from './types.ts';
 
 const PORT_MAX = 65_535;
-/** Node's timers and the native wheel count milliseconds in 31 bits. */
-export const DURATION_MS_MAX = 0x7fffffff;
 /** Longest body or message that may be asked for. */
 const BYTES_MAX = 0x3fffffff;
 /**
@@ -31,7 +30,7 @@ export function checkServerOptions(options: ServerOptions): void {
   checkRange('queueBytes', options.queueBytes, 1, QUEUE_BYTES_MAX);
   checkForwardedHeader(options.forwardedHeader);
   checkRange('queueBytesTotal', options.queueBytesTotal, 0, Number.MAX_SAFE_INTEGER);
-  for (const name of DURATIONS) checkRange(name, options[name], 1, DURATION_MS_MAX);
+  for (const name of DURATIONS) checkRange(name, options[name], 1, TIMER_MS_MAX);
 }
 
 const SLOW_POLICIES: readonly unknown[] = [undefined, 'drop', 'close', 'latest'];
@@ -41,7 +40,7 @@ export function checkRouteOptions<Data>(route: WebSocketRoute<Data>): void {
   const streams = route.stream !== undefined;
   checkRange('messageBytesMax', route.messageBytesMax, streams ? 0 : 1, BYTES_MAX);
   checkRange('queueBytes', route.queueBytes, 1, QUEUE_BYTES_MAX);
-  checkRange('idleTimeoutMs', route.idleTimeoutMs, 0, DURATION_MS_MAX);
+  checkRange('idleTimeoutMs', route.idleTimeoutMs, 0, TIMER_MS_MAX);
   const highMax = route.queueBytes ?? QUEUE_BYTES_MAX;
   checkRange('highWaterBytes', route.highWaterBytes, 1, highMax);
   checkRange('lowWaterBytes', route.lowWaterBytes, 1, route.highWaterBytes ?? highMax);

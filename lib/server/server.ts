@@ -2,7 +2,7 @@
 // upgrade hands it to a WebSocketConnection. Owns the listener, the lists of both kinds, and the end.
 
 import { type BytesSource, textOrBytes } from '../base/bytes.ts';
-import { systemClock } from '../base/clock.ts';
+import { systemClock, TIMER_MS_MAX } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { PathTable } from '../http/path-table.ts';
 import { nativeFrames } from '../native/bytes.ts';
@@ -10,6 +10,7 @@ import { HIGH_WATER_BYTES } from '../native/layout.ts';
 import { createLoop } from '../net/event-loop.ts';
 import type { TlsOptions } from '../net/tls-options.ts';
 import type { Connection, ConnectionOwner, Listener, Loop } from '../net/types.ts';
+import { sendable } from '../websocket/frame-encoder.ts';
 import { CLOSE_CODE, CLOSE_REASON_BYTES_MAX, isSendableCloseCode } from '../websocket/protocol.ts';
 import type { NativeFrames } from '../websocket/unmask.ts';
 import { Admission } from './admission/admission.ts';
@@ -26,7 +27,6 @@ import { Router } from './http/router.ts';
 import {
   checkRouteOptions,
   checkServerOptions,
-  DURATION_MS_MAX,
   httpLimitsOf,
   listenOptionsOf,
   proxiesOf,
@@ -194,7 +194,7 @@ export class LoopServer implements Server, HttpApplication {
   // ---- topics ------------------------------------------------------------
 
   publish(topic: string, data: string | BytesSource, options?: PublishOptions): PublishResult {
-    const message = textOrBytes(data, 'A message');
+    const message = sendable(textOrBytes(data, 'A message'));
     return this.#sockets.topics.publish(topic, message, options, Socket.linkOf(options?.except));
   }
 
@@ -360,7 +360,7 @@ export class LoopServer implements Server, HttpApplication {
     for (const socket of [...this.#sockets.connections]) socket.session.close(code, reason);
     this.#noteGone();
     // A longer time would be over at once for setTimeout.
-    const deadline = setTimeout(() => this.#dropAll(), Math.min(deadlineMs, DURATION_MS_MAX));
+    const deadline = setTimeout(() => this.#dropAll(), Math.min(deadlineMs, TIMER_MS_MAX));
     await isEmpty;
     clearTimeout(deadline);
     this.#loopDelay?.stop();

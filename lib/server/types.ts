@@ -105,7 +105,7 @@ export interface Server {
    */
   files(path: string, directory: string, options?: StaticFilesOptions): this;
   websocket<Data>(path: string, route: WebSocketRoute<Data>): this;
-  /** @throws ERR_ARG_TYPE for what is neither text nor bytes */
+  /** @throws ERR_ARG_TYPE for what is neither text nor bytes, ERR_ARG_RANGE above 64 MiB */
   publish(
     topic: string,
     data: string | ArrayBufferView | ArrayBuffer,

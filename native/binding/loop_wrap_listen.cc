@@ -149,15 +149,10 @@ napi_value LoopWrap::JsRequireProxyHeader(napi_env env, napi_callback_info info)
   uint32_t index = 0;
   AddressBlocks blocks;
   if (wrap == nullptr || !RequireUint32(arguments, 0, "index", &index)) return nullptr;
-  switch (ReadBlocks(arguments, 1, "blocks", kProxyBlocksMax, &blocks)) {
-    case Reading::kThrown:
-      return nullptr;
-    case Reading::kMalformed:
-      return MakeInt32(env, -EINVAL);
-    case Reading::kDone:
-      return MakeInt32(env, wrap->loop_.RequireProxyHeader(index, std::move(blocks)));
-  }
-  return nullptr;
+  const Reading reading = ReadBlocks(arguments, 1, "blocks", kProxyBlocksMax, &blocks);
+  if (reading == Reading::kThrown) return nullptr;
+  if (reading == Reading::kMalformed) return MakeInt32(env, -EINVAL);
+  return MakeInt32(env, wrap->loop_.RequireProxyHeader(index, std::move(blocks)));
 }
 
 // guardListener(index, exempt, denied, namesAllowed, allowed): 0 or a negative errno; blocks as

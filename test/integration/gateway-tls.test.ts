@@ -138,7 +138,7 @@ describe('the configuration', () => {
     const { listen } = settingsOf(loaded.config);
     expect(listen[0]?.tls?.cert).toBe(files.cert);
     expect(findTlsFaults(listen)).toEqual([
-      { index: 1, message: 'tls.cert names a file that cannot be read (ENOENT).' },
+      { path: 'listen.1.tls', message: 'tls.cert names a file that cannot be read (ENOENT).' },
     ]);
   });
 });

@@ -109,6 +109,14 @@ describe('help and version', () => {
   });
 });
 
+test.each(['doctor', 'connect', 'revoke', 'backup', 'restore', 'forget'])(
+  '%s says that it is not built yet, and suggests nothing',
+  async (name) => {
+    const { code, out, err } = await sluice([name, 'ann', '--hard', '-c', 'x.json']);
+    expect([code, out, err]).toEqual([1, '', `sluice: ${name} is not built yet in this version\n`]);
+  },
+);
+
 describe('check', () => {
   test('says ok and exits with 0', async () => {
     const file = configFile('good.json');
@@ -357,6 +365,10 @@ test('simulate prints what the gateway needs, as a configuration that check acce
   }
   const printed = JSON.parse(text) as { messenger: Tree & { graphUrl: string } };
   expect((await fetch(`${printed.messenger.graphUrl}/`)).status).toBe(200);
+  const { port } = new URL(printed.messenger.graphUrl);
+  const second = await sluice(['simulate', '--port', port]);
+  expect([second.code, second.out]).toEqual([1, '']);
+  expect(second.err).toContain(`127.0.0.1:${port} cannot be listened on: EADDRINUSE.`);
   child.kill('SIGTERM');
   expect((await exited)[0]).toBe(0);
   const file = join(folder, 'simulated.json');

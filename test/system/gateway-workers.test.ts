@@ -173,10 +173,12 @@ describe('one gateway', () => {
 });
 
 describe('its life', () => {
-  test('workers that cannot start end the start, although the clerk is well', async () => {
-    const config = { workers: 2, console: { path: '/api/' } };
+  test('a certificate that is none is told with its path, before anything is started', async () => {
+    const listen = [{ host: '127.0.0.1', port: 0, tls: { cert: 'none.pem', key: 'none.pem' } }];
+    const config = { workers: 2, listen };
     gateway = await GatewayProcess.create({ graphUrl: graph.url, config });
-    await expect(gateway.start()).rejects.toThrow(/has a handler already[\s\S]*ERR_CRASH_LOOP/);
+    await expect(gateway.start()).rejects.toThrow(/listen\.0\.tls: tls\.cert names a file/);
+    expect(gateway.output).not.toContain('worker started');
   });
 
   test('while the clerk stands still webhooks wait, and then are told to come again', async () => {

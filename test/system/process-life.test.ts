@@ -178,6 +178,32 @@ describe('a worker that dies', () => {
     expect(supervisor.lines.at(-1)).toEqual({ kind: 'ended', code: 1 });
   });
 
+  test('at a start in which all need each other ends it, though the other is well', async () => {
+    const worker = { crash: true, crashSlot: 1 };
+    const supervisor = new SupervisorProcess({ options: { startTogether: true, worker } });
+    expect(await supervisor.exitCode()).toBe(1);
+    expect(supervisor.stderr).toMatch(/No worker can serve: worker 1 exited with 1 before it was/);
+    const deaths = supervisor.lines.filter((line) => line.kind === 'died');
+    expect(deaths.filter((line) => line.code === 1).map(({ slot }) => slot)).toEqual([
+      1, 1, 1, 1, 1,
+    ]);
+  });
+
+  test('after such a start, however often, leaves the other alone', async () => {
+    const crashWhile = join(folder, 'one-crashes');
+    const worker = { crashWhile, crashSlot: 1 };
+    const options = { startTogether: true, worker };
+    const supervisor = await SupervisorProcess.start({ options });
+    writeFileSync(crashWhile, '');
+    process.kill(supervisor.serving[1] ?? 0, 'SIGKILL');
+    const count = (what: string): number =>
+      supervisor.lines.filter(({ kind, slot }) => kind === what && slot === 1).length;
+    await until('seven deaths', () => count('died') >= 7, 60_000);
+    expect(await supervisor.get('/')).toBe(String(supervisor.serving[0]));
+    rmSync(crashWhile);
+    await until('the other again', () => count('ready') === 2, 60_000);
+  });
+
   test('by hanging is found, its stack is told, and it is replaced', async () => {
     const supervisor = await SupervisorProcess.start({ options: { hangTimeoutMs: 1_000 } });
     const hanging = supervisor.get('/hang').catch(() => 'cut');

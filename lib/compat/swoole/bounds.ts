@@ -13,8 +13,6 @@ export const SERIALS_MAX = 2 ** 20;
 export const TASKS_MAX = 65_536;
 /** How often workers tell each other their counts. */
 export const STATS_EVERY_MS = 1000;
-/** Longest wait of a timer, in milliseconds: Node counts them in 31 bits. */
-export const TIMER_MS_MAX = 0x7fffffff;
 /** Timers that one process may have. */
 export const TIMERS_MAX = 100_000;
 /** How often workerExit is called while connections remain. */

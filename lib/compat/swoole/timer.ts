@@ -1,7 +1,8 @@
 // Timers by number, as Swoole\Timer and the server's tick(), after() and clearTimer() have them.
 
+import { TIMER_MS_MAX } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { TIMER_MS_MAX, TIMERS_MAX } from './bounds.ts';
+import { TIMERS_MAX } from './bounds.ts';
 
 interface Entry {
   readonly handle: NodeJS.Timeout;

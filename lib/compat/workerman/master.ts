@@ -5,11 +5,11 @@
 //   INITIAL --runAll()--> STARTING --all listen--> RUNNING --stopAll()--> SHUTDOWN --gone, or
 //   stopTimeout--> INITIAL
 
+import { TIMER_MS_MAX } from '../../base/clock.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { isThenable } from '../../base/thenable.ts';
 import { probeAddress } from '../../net/port-probe.ts';
 import { NobodyThere } from '../../process/admin-client.ts';
-import { DURATION_MS_MAX } from '../../process/limits.ts';
 import { PidFile } from '../../process/pid-file.ts';
 import type { Supervisor, WorkerRole } from '../../process/types.ts';
 import { workerRole } from '../../process/worker.ts';
@@ -268,7 +268,7 @@ class Master {
     let deadline: NodeJS.Timeout | undefined;
     const gone = new Promise<void>((resolve) => {
       this.#whenGone = resolve;
-      const stopMs = Math.min(this.stopTimeout * 1000, DURATION_MS_MAX);
+      const stopMs = Math.min(this.stopTimeout * 1000, TIMER_MS_MAX);
       if (!isGraceful) deadline = setTimeout(resolve, stopMs);
     });
     this.noteGone();

@@ -37,8 +37,9 @@ async function main() {
 }
 
 async function serve() {
-  if (manners.crash === true) throw new Error('born to crash');
-  if (existsSync(manners.crashWhile ?? '')) throw new Error('may not live yet');
+  const isDoomed = manners.crashSlot === undefined || manners.crashSlot === worker.slot;
+  if (isDoomed && manners.crash === true) throw new Error('born to crash');
+  if (isDoomed && existsSync(manners.crashWhile ?? '')) throw new Error('may not live yet');
   const server = createServer();
   server.get('/', (_request, response) => response.end(String(process.pid)));
   // See test/system/process-upgrade.test.ts.

@@ -2,13 +2,13 @@
 
 import { deserialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
+import { TIMER_MS_MAX } from '../../../lib/base/clock.ts';
 import { QUEUE_BYTES_MAX, SiblingOutbox } from '../../../lib/compat/siblings/sibling-outbox.ts';
 import {
   CLIENT_PAGE_MAX,
   FDS_PER_WORKER,
   SERIALS_MAX,
   TASKS_MAX,
-  TIMER_MS_MAX,
 } from '../../../lib/compat/swoole/bounds.ts';
 import type { ClientInfo } from '../../../lib/compat/swoole/client-info.ts';
 import { ClientTable } from '../../../lib/compat/swoole/clients.ts';

@@ -93,11 +93,26 @@ describe('faults name the path', () => {
     ['listen', [{ proxyProtocol: 'required' }], 'trustedProxies'],
     ['limits', { bodyBytes: 4096, bodyBytesTotal: 2048 }, 'limits.bodyBytesTotal'],
     ['data', '', 'data'],
+    ['listen', [{ host: 'chat.example' }], 'listen.0.host'],
+    ['admin', { host: 'admin.example', token: 'secret' }, 'admin.host'],
+    ['listen', [{ port: 81 }, { port: 80 }, { port: 81 }], 'listen.2'],
+    ['listen', [{ host: '127.0.0.1', port: 9090 }], 'listen.0'],
+    ['messenger.webhookPath', '/console/', 'console.path'],
+    ['messenger.webhookPath', '/api/v1/session', 'messenger.webhookPath'],
+    ['console', { path: '/api/' }, 'console.path'],
+    ['agents.path', '/webhook/messenger/', 'agents.path'],
   ];
   test.each(cases)('%s = %j', (path, value, fault) => {
     const { config, faults } = checkConfig(withValue(path, value));
     expect(config).toBeUndefined();
     expect(faults.map((entry) => entry.path)).toContain(fault);
+  });
+
+  test('what differs is no twin: ports that are free, hosts, a console that is off', () => {
+    const listen = [{ port: 0 }, { port: 0 }, { host: '127.0.0.1' }, { host: '::1' }];
+    const tree = { ...withValue('messenger.webhookPath', '/console'), listen };
+    const { faults } = checkConfig({ ...tree, console: { enabled: false } });
+    expect(faults).toEqual([]);
   });
 
   test('every fault at once, and "is missing" for what is absent', () => {
